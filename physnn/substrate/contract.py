@@ -1,0 +1,118 @@
+"""What a backend offers. It is small on purpose: whoever implements these two protocols can be trained and compared.
+
+A backend is found through the entry-point group `physnn.backends`; the entry point names a class that is called
+without arguments. It never imports a learning rule, and no rule ever imports it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from physnn.equations import System, Trace
+from physnn.substrate.meter import Meter
+from physnn.substrate.placement import PlacedSystem
+from physnn.substrate.profile_schema import Profile
+
+Array = Any
+SUPPORTED, APPROXIMATED, REFUSED = "supported", "approximated", "refused"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a backend says about one part of a System before anything runs."""
+
+    part: str
+    status: str
+    """supported, approximated or refused"""
+    detail: str = ""
+    """how it is approximated and with what error, or why it is refused and what would be the nearest alternative"""
+
+
+@dataclass(frozen=True)
+class CompanionSpec:
+    """Which companion of a System to build: the reflected wave, through the couplings or through fixed random paths."""
+
+    transport: str = "transpose"
+    """"transpose" (reciprocity) or "random" (feedback alignment)"""
+
+
+@runtime_checkable
+class Substrate(Protocol):
+    """A System that can be run. The batch is the leading axis of every array, time the second where there is one."""
+
+    placed: PlacedSystem
+    meter: Meter
+    xp: Any
+    """array-API namespace of the substrate's arrays"""
+    gradient_label: str
+    """"native" where gradients come from fields of this substrate alone, else "twin-assisted" """
+
+    def asarray(self, values: Any) -> Array:
+        """Values as an array of the substrate's own kind, precision and place."""
+        ...
+
+    def run(self, inputs: Mapping[str, Array], duration: float, state: Mapping[str, Any] | None = None) -> Trace:
+        """Run for `duration` [s, model time] from `state` (rest where not given); every wave is recorded."""
+        ...
+
+    def steady(self, inputs: Mapping[str, Array], tolerance: float = 1e-9) -> Trace:
+        """The stationary state for constant inputs."""
+        ...
+
+    def companion(self, spec: CompanionSpec, about: Trace) -> Companionship:
+        """The companion on the same die, about an incident trace of this substrate."""
+        ...
+
+    def write(self, parameters: Mapping[str, Array]) -> None:
+        """Program parameters, through the profile's range, bits and write noise."""
+        ...
+
+    def read(self) -> dict[str, Array]:
+        """The parameters as they were written (the host's shadow values, not what the die made of them)."""
+        ...
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything that `restore` needs to continue bit by bit."""
+        ...
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Go back to a snapshot."""
+        ...
+
+    def inventory(self) -> dict[str, float]:
+        """Devices of the placed network, for standing power."""
+        ...
+
+
+class Companionship(Protocol):
+    """A companion System on the same die. Its inputs are the loss's cotangents at the original's output ports."""
+
+    def run(self, cotangents: Mapping[str, Array]) -> Trace:
+        """Send the reflected wave back in time over the whole incident trace."""
+        ...
+
+    def steady(self, cotangents: Mapping[str, Array], tolerance: float = 1e-9) -> Trace:
+        """The stationary reflected wave about a stationary incident one."""
+        ...
+
+
+class Backend(Protocol):
+    """What runs Systems: a simulator, or hardware."""
+
+    name: str
+
+    def check(self, system: System, profile: Profile) -> list[Finding]:
+        """One finding for each part of the System, before anything runs."""
+        ...
+
+    def build(self, placed: PlacedSystem) -> Substrate:
+        """A substrate for a placed System.
+
+        Raises
+        ------
+        CapabilityError
+            Something in the System is refused.
+        """
+        ...
