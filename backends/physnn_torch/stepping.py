@@ -1,0 +1,184 @@
+"""Steps in time on torch tensors: explicit Euler for flows, maps, constraints, projections, events, delays, noise.
+
+The order of a step is that of `physnn.equations.interpreter`, which is its oracle.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from physnn import streams
+from physnn.equations import Event, Population, Trace
+from physnn.equations.interpreter import whole_steps
+from physnn.equations.parse import STEP, TIME
+from physnn.errors import NumericsError
+from physnn_torch.engine import Engine, Environment, Tensor
+
+
+class Run:
+    """One run in time: states, lines in flight, records.
+
+    Parameters
+    ----------
+    engine : Engine
+    parameters : mapping
+        Parameter key -> tensor.
+    inputs : mapping
+        Input port -> tensor (batch, *shape), held, or (batch, steps, *shape).
+    dt : float
+        Step [s, model time].
+    seed : int
+        Seed of the noise.
+    state : mapping, optional
+        Where to continue.
+    """
+
+    def __init__(
+        self, engine: Engine, parameters: Mapping[str, Tensor], inputs: Mapping[str, Tensor], dt: float, seed: int,
+        state: Mapping[str, Any] | None,
+    ) -> None:  # fmt: skip
+        engine.system.check_inputs(inputs)
+        self.engine, self.system = engine, engine.system
+        self.parameters, self.inputs, self.dt, self.seed = parameters, inputs, dt, seed
+        self.batch = next((v.shape[0] for v in inputs.values()), 1)
+        self.delays = {c.name: whole_steps(c, dt) for c in self.system.couplings.values()}
+        self.records: dict[str, dict[str, list[Tensor]]] = {"fields": {}, "sent": {}, "outputs": {}}
+        self.state = self._initial() if state is None else {k: list(v) if isinstance(v, list) else v for k, v in state.items()}
+        self.here: dict[str, Environment] = {}
+
+    def advance(self, steps: int) -> Trace:
+        """Take the steps and return what was recorded."""
+        for _ in range(steps):
+            self._resolve()
+            self._move()
+        self._resolve()
+        return self._trace()
+
+    def _initial(self) -> dict[str, Any]:
+        state: dict[str, Any] = {"step": 0}
+        for population in self.system.populations.values():
+            for name in (*population.dynamic, *population.constraints):
+                start = self.engine.array(population.values.get(name, 0.0))
+                state[f"{population.name}.{name}"] = self.engine.zeros(population, name, self.batch) + start
+            for event in population.events:
+                for key in (event.name, f"{event.name}:rest"):
+                    state[f"{population.name}.{key}"] = self.engine.zeros(population, event.name, self.batch)
+        for name, port in self.system.inputs.items():
+            key = f"{port.population}.{port.variable}"
+            if key in state and name in self.inputs:
+                state[key] = self.inputs[name].to(state[key].dtype)
+        return state | {f"{name}:line": [] for name in self.system.couplings}
+
+    def _environment(self, population: Population) -> Environment:
+        now = self.state["step"]
+        here: Environment = {TIME: now * self.dt, STEP: self.dt, **self.engine.environment(population, self.parameters)}
+        for name, variable in population.variables.items():
+            key = f"{population.name}.{name}"
+            if variable.role in ("state", "unknown"):
+                here[name] = self.state[key]
+            elif variable.role == "event":
+                here[name] = self.state[key] / self.dt
+            elif variable.role in ("input", "arrival"):
+                here[name] = self.engine.zeros(population, name, self.batch)
+        for name in population.noises:
+            shape = (self.batch, *population.shape)
+            draw = streams.normal(self.seed, f"{population.name}.{name}", "noise", shape, step=now)
+            here[name] = self.engine.array(draw) / math.sqrt(self.dt)
+        for name, value in self.inputs.items():
+            port = self.system.inputs[name]
+            if port.population == population.name and population.variables[port.variable].role != "state":
+                timed = value.ndim == len(population.shape) + 2
+                here[port.variable] = value[:, min(now, value.shape[1] - 1)] if timed else value
+        return here
+
+    def _resolve(self) -> None:
+        """Deliver all signals, solve all constraints, record."""
+        engine = self.engine
+        self.here = {name: self._environment(p) for name, p in self.system.populations.items()}
+        sent: dict[str, Tensor] = {}
+        for name, compiled in engine.compiled.items():
+            if not set(compiled.leaving) <= set(compiled.quick):
+                slow = compiled.signals(self.here[name])
+                sent |= {c: engine.broadcast(compiled.population, v, self.batch) for c, v in slow.items() if c not in compiled.quick}
+        for name in self.system.order:
+            population, compiled, own = self.system.populations[name], engine.compiled[name], self.here[name]
+            self._receive(population, own, sent)
+            if compiled.instant is not None:
+                own |= {n: v.expand((self.batch, *population.shape)) for n, v in compiled.instant(own).items()}
+                self.state |= {f"{name}.{n}": own[n] for n in population.constraints}
+            if compiled.quick:
+                quick = compiled.signals(own)
+                sent |= {c: engine.broadcast(population, quick[c], self.batch) for c in compiled.quick}
+        self.sent = sent
+        self._record()
+
+    def _receive(self, population: Population, own: Environment, sent: Mapping[str, Tensor]) -> None:
+        for arrival, couplings in self.engine.into[population.name].items():
+            for coupling in couplings:
+                delay = self.delays[coupling.name]
+                line = self.state[f"{coupling.name}:line"]
+                if delay == 0:
+                    own[arrival] = own[arrival] + self.engine.deliver(coupling, self.parameters, sent[coupling.name])
+                elif len(line) >= delay:
+                    own[arrival] = own[arrival] + self.engine.deliver(coupling, self.parameters, line[-delay])
+
+    def _move(self) -> None:
+        for name, value in self.sent.items():
+            line = self.state[f"{name}:line"]
+            line.append(value)
+            del line[: max(len(line) - max(self.delays[name], 1), 0)]
+        for population in self.system.populations.values():
+            own, moved = self.here[population.name], {}
+            changes = self.engine.compiled[population.name].moves(own)
+            for name in population.flows:
+                change = self.dt * changes[name]
+                if name in population.held:
+                    change = torch.where(self._resting(population), torch.zeros_like(own[name]), change)
+                moved[name] = own[name] + change
+            moved |= {n: self.engine.broadcast(population, changes[n], self.batch) for n in population.maps}
+            own |= moved
+            own |= self.engine.compiled[population.name].projected(own)
+            self.state |= {f"{population.name}.{n}": own[n] for n in population.dynamic}
+            for event in population.events:
+                self._fire(population, event, own)
+        self.state["step"] += 1
+
+    def _resting(self, population: Population) -> Tensor:
+        rests = [self.state[f"{population.name}.{e.name}:rest"] > 0 for e in population.events]
+        return torch.stack(rests).any(dim=0)
+
+    def _fire(self, population: Population, event: Event, own: Environment) -> None:
+        key = f"{population.name}.{event.name}"
+        rest = torch.clamp(self.state[f"{key}:rest"] - self.dt, min=0.0)
+        rest = torch.where(rest < 1e-9 * self.dt, torch.zeros_like(rest), rest)
+        compute = self.engine.compiled[population.name]
+        fires = compute.guards[event.name](own)["guard"] & (rest == 0)
+        after = {n: torch.where(fires, v, own[n]) for n, v in compute.resets[event.name](own).items()}
+        own |= after
+        self.state |= {f"{population.name}.{n}": value for n, value in after.items()}
+        self.state[key] = fires.to(self.engine.dtype)
+        pause = self.engine.broadcast(population, compute.rests[event.name](own)["rest"], self.batch)
+        self.state[f"{key}:rest"] = torch.where(fires, pause, rest)
+
+    def _record(self) -> None:
+        for population in self.system.populations.values():
+            own = self.here[population.name]
+            for name in (*population.role("state", "unknown", "arrival", "input", "event"), *population.noises):
+                value = self.engine.broadcast(population, own[name], self.batch)
+                self.records["fields"].setdefault(f"{population.name}.{name}", []).append(value)
+            outputs = self.engine.compiled[population.name].outputs(own)
+            for name, value in outputs.items():
+                self.records["outputs"].setdefault(name, []).append(self.engine.broadcast(population, value, self.batch))
+        for name, value in self.sent.items():
+            self.records["sent"].setdefault(name, []).append(value)
+
+    def _trace(self) -> Trace:
+        kept = {kind: {n: torch.stack(v, dim=1) for n, v in found.items()} for kind, found in self.records.items()}
+        for name, value in kept["fields"].items():
+            if not bool(torch.isfinite(value.detach()).all()):
+                raise NumericsError(f"{name} is not finite; the step {self.dt} s may be too long for this medium")
+        return Trace(self.dt, kept["fields"], kept["sent"], kept["outputs"], self.state)

@@ -1,0 +1,265 @@
+"""The waveguide backend in its directional form: delay lines, loss, repeaters, noise, converters, a die."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import array_api_compat.numpy as xp
+import numpy as np
+from numpy.typing import NDArray
+
+from physnn.equations import System, Trace, companion_inputs
+from physnn.errors import CapabilityError, UnknownNameError
+from physnn.substrate.contract import APPROXIMATED, REFUSED, SUPPORTED, CompanionSpec, Finding
+from physnn.substrate.converters import own_range, quantise
+from physnn.substrate.meter import Meter
+from physnn.substrate.placement import PlacedSystem
+from physnn.substrate.profile_optics import laser_power
+from physnn.substrate.profiles import Profile
+from physnn_waveguide.devices import hops, inventory
+from physnn_waveguide.lines import Lines
+from physnn_waveguide.repeaters import refusal
+
+_IDEAL_SETTLING = 40.0
+"""time constants that an ideal repeater is waited for: exp(-40) is below float64's rounding"""
+
+
+class Backend:
+    """Analog directional networks: populations of one relaxing state, joined by lines."""
+
+    name = "waveguide"
+
+    def check(self, system: System, profile: Profile) -> list[Finding]:
+        """What can be built from repeaters and lines, and whether the profile's light and fan-in suffice."""
+        found = []
+        for name, population in system.populations.items():
+            reason = refusal(population)
+            found.append(Finding(f"population {name}", REFUSED if reason else SUPPORTED, reason or ""))
+        for coupling in system.couplings.values():
+            if coupling.plasticity is not None:
+                detail = "weights that change while it runs; freeze it and let the host update them"
+                found.append(Finding(f"coupling {coupling.name}", REFUSED, detail))
+            elif coupling.delay:
+                found.append(Finding(f"coupling {coupling.name}", APPROXIMATED, "delay rounded to whole steps"))
+            else:
+                found.append(Finding(f"coupling {coupling.name}", SUPPORTED))
+        return found + self._limits(system, profile)
+
+    def _limits(self, system: System, profile: Profile) -> list[Finding]:
+        devices, found = inventory(system), []
+        if profile.medium.mzi_loss is not None:
+            try:
+                laser_power(profile, devices["input"] + devices["repeater"], devices["mzi_depth"])
+            except CapabilityError as error:
+                found.append(Finding("optical loss", REFUSED, str(error)))
+        limit = profile.limits.max_fan_in
+        for name, population in system.populations.items():
+            fan_in = sum(c.operator.fan_in for a in population.role("arrival") for c in system.arriving(name, a))
+            if limit is not None and fan_in > limit.value:
+                detail = f"{fan_in} lines arrive at each element, the profile allows {limit.value:g}; use narrower layers"
+                found.append(Finding(f"population {name}", REFUSED, detail))
+        return found
+
+    def build(self, placed: PlacedSystem) -> WaveguideSubstrate:
+        """A network of lines on one die."""
+        if placed.device != "cpu":
+            raise CapabilityError(f"backend 'waveguide' computes on the CPU, not on {placed.device!r}; leave the device out")
+        refused = [f for f in self.check(placed.system, placed.profile) if f.status == REFUSED]
+        if refused:
+            raise CapabilityError(f"backend 'waveguide' refuses {refused[0].part}: {refused[0].detail}")
+        return WaveguideSubstrate(placed)
+
+
+class WaveguideSubstrate:
+    """A placed System as analog lines (see `physnn.substrate.contract.Substrate`).
+
+    `Trace.fields` are the true waves inside the network, at which the repeaters are biased; `Trace.sent` and
+    `Trace.outputs` are what the converters report of them.
+    """
+
+    gradient_label = "native"
+    xp = xp
+
+    def __init__(self, placed: PlacedSystem) -> None:
+        self.placed = placed
+        self.meter = Meter(host_is_device=False)
+        self.lines = Lines(placed, placed.system, "incident")
+        self.devices = inventory(placed.system)
+        self.echoes: dict[str, Lines] = {}
+        self._written: dict[str, NDArray] = {}
+        self.held: dict[str, NDArray] = {}
+        self._writes = 0
+        self.write(placed.system.parameters)
+
+    def asarray(self, values: Any) -> NDArray:
+        """Values as a float64 array."""
+        return np.asarray(values, dtype=float)
+
+    def run(self, inputs: Mapping[str, NDArray], duration: float, state: Mapping[str, Any] | None = None) -> Trace:
+        """Run for `duration` [s, model time] with the placed step."""
+        steps = round(duration / self.placed.step)
+        driven = self._converted(inputs)
+        trace = self.lines.run(driven, self.held, steps, self.placed.step, state)
+        self.count(_batch(inputs), steps + 1, duration)
+        return self._measured(trace)
+
+    def steady(self, inputs: Mapping[str, NDArray], tolerance: float = 1e-9) -> Trace:
+        """The stationary state, read once the waves have settled."""
+        trace = self.lines.steady(self._converted(inputs), self.held, tolerance)
+        self.count(_batch(inputs), 1, self.settling_time())
+        return self._measured(trace)
+
+    def companion(self, spec: CompanionSpec, about: Trace) -> WaveguideCompanion:
+        """The reflected wave on the same lines and die, about an incident trace."""
+        if spec.transport not in ("transpose", "random"):
+            raise UnknownNameError("transport", spec.transport, ("transpose", "random"))
+        companion = self.placed.companion(spec.transport)
+        if spec.transport not in self.echoes:
+            self.echoes[spec.transport] = Lines(self.placed, companion.system, f"reflected-{spec.transport}")
+            self.held |= self.placed.realise(self.placed.feedback(companion))
+        return WaveguideCompanion(self, spec.transport, about)
+
+    def write(self, parameters: Mapping[str, Any]) -> None:
+        """Program weights: range, bits, write noise, and what the die makes of them."""
+        self._writes += 1
+        for name, value in parameters.items():
+            if name not in self.placed.system.parameters:
+                raise UnknownNameError("parameter", name, self.placed.system.parameters)
+            self._written[name] = self.asarray(value)
+        self.held |= self.placed.realise({name: self._written[name] for name in parameters}, self._writes)
+        self.meter.add(weight_write=sum(self._written[name].size for name in parameters if name in self.placed.weight_keys))
+
+    def read(self) -> dict[str, NDArray]:
+        """The parameters as written."""
+        return dict(self._written)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Parameters, positions of the noise streams, counts."""
+        return {
+            "written": {k: v.copy() for k, v in self._written.items()}, "held": {k: v.copy() for k, v in self.held.items()},
+            "writes": self._writes, "counts": dict(self.meter.counts), "passes": self.lines.passes,
+            "echoes": {transport: lines.passes for transport, lines in self.echoes.items()},
+        }  # fmt: skip
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Go back to a snapshot."""
+        self._written = {k: np.array(v) for k, v in snapshot["written"].items()}
+        self.held = {k: np.array(v) for k, v in snapshot["held"].items()}
+        self._writes, self.lines.passes = snapshot["writes"], snapshot["passes"]
+        for transport, lines in self.echoes.items():
+            lines.passes = snapshot["echoes"].get(transport, 0)
+        self.meter.counts.clear()
+        self.meter.add(**snapshot["counts"])
+
+    def inventory(self) -> dict[str, float]:
+        """Devices of the network."""
+        return dict(self.devices)
+
+    def settling_time(self) -> float:
+        """Time for one wave front to pass and every repeater to settle to half a converter step [s, model time]."""
+        precision = self.placed.profile.precision
+        bits = precision.output_bits if precision else None
+        constants = (bits + 1) * math.log(2) if bits else _IDEAL_SETTLING
+        slowest = max((float(np.max(p.values["tau"])) for p in self.placed.system.populations.values() if "tau" in p.values), default=1.0)
+        return hops(self.placed.system) * (self.lines.delay + constants * slowest)
+
+    def count(self, batch: int, reads: int, duration: float) -> None:
+        """Meter one incident run."""
+        sizes = self.devices
+        self.meter.add(
+            dac=sizes["input"] * batch, adc=sizes["output"] * batch * reads, repeater=sizes["repeater"] * batch,
+            medium_s=duration * self.placed.time_scale * batch, sample=batch, **{"pass": batch},
+        )  # fmt: skip
+
+    def _converted(self, inputs: Mapping[str, NDArray]) -> dict[str, NDArray]:
+        """Inputs after their DACs."""
+        precision, full_scale = self.placed.profile.precision, self.placed.profile.range.signal
+        if full_scale is None:
+            return {name: self.asarray(value) for name, value in inputs.items()}
+        bits = precision.input_bits if precision else None
+        return {name: quantise(self.asarray(value), bits, full_scale.value) for name, value in inputs.items()}
+
+    def _measured(self, trace: Trace) -> Trace:
+        """The trace as its ADCs report it."""
+        precision, full_scale = self.placed.profile.precision, self.placed.profile.range.signal
+        if full_scale is None:
+            return trace
+        bits = precision.output_bits if precision else None
+        read = [{n: quantise(v, bits, full_scale.value) for n, v in found.items()} for found in (trace.sent, trace.outputs)]
+        return replace(trace, sent=read[0], outputs=read[1])
+
+
+class WaveguideCompanion:
+    """The way back through a network of lines (see `physnn.substrate.contract.Companionship`).
+
+    The error of each sample is amplified to the full scale before it is sent in, and divided out of what is measured:
+    the way back is linear, so this costs nothing but keeps it above the noise.
+    """
+
+    def __init__(self, substrate: WaveguideSubstrate, transport: str, about: Trace) -> None:
+        self.substrate, self.about = substrate, about
+        self.lines = substrate.echoes[transport]
+        self.companion = substrate.placed.companion(transport)
+
+    def run(self, cotangents: Mapping[str, NDArray]) -> Trace:
+        """Send the reflected wave back over the whole incident trace."""
+        sent, gain = self._injected(cotangents)
+        inputs = companion_inputs(self.companion, self.about, sent)
+        steps = next(iter(inputs.values())).shape[1]
+        trace = self.lines.run(inputs, self.substrate.held, steps, self.substrate.placed.step, None)
+        self._count(_batch(cotangents), steps, steps * self.substrate.placed.step)
+        return self._measured(trace, gain)
+
+    def steady(self, cotangents: Mapping[str, NDArray], tolerance: float = 1e-9) -> Trace:
+        """The stationary reflected wave."""
+        sent, gain = self._injected(cotangents)
+        inputs = companion_inputs(self.companion, self.about, sent)
+        trace = self.lines.steady(inputs, self.substrate.held, tolerance)
+        self._count(_batch(cotangents), 1, self.substrate.settling_time())
+        return self._measured(trace, gain)
+
+    def _injected(self, cotangents: Mapping[str, NDArray]) -> tuple[dict[str, NDArray], NDArray]:
+        """Errors after amplification and their DACs, and the gain of each sample, (batch,)."""
+        profile = self.substrate.placed.profile
+        full_scale = profile.range.signal.value if profile.range.signal else 1.0
+        largest = np.max(
+            np.stack([own_range(value).reshape(len(value)) for value in cotangents.values()]), axis=0
+        )
+        gain = full_scale / largest
+        amplified = {name: value * _as_rows(gain, value) for name, value in cotangents.items()}
+        bits = profile.precision.input_bits if profile.precision else None
+        if profile.range.signal is not None:
+            amplified = {name: quantise(value, bits, full_scale) for name, value in amplified.items()}
+        return amplified, gain
+
+    def _measured(self, trace: Trace, gain: NDArray) -> Trace:
+        """What the ADCs report, each sample in a range of its own, with the gain divided out."""
+        profile = self.substrate.placed.profile
+        bits = profile.precision.output_bits if profile.precision else None
+
+        def read(value: NDArray) -> NDArray:
+            seen = quantise(value, bits, own_range(value)) if bits and profile.range.signal else value
+            return seen / _as_rows(gain, value)
+
+        return replace(trace, sent={n: read(v) for n, v in trace.sent.items()}, outputs={n: read(v) for n, v in trace.outputs.items()})
+
+    def _count(self, batch: int, reads: int, duration: float) -> None:
+        """Meter one reflected run: errors in, and both waves read at every trained coupling."""
+        substrate, system = self.substrate, self.substrate.placed.system
+        ends = {c.source for c in system.couplings.values() if c.trainable} | {c.target for c in system.couplings.values() if c.trainable}
+        elements = sum(math.prod(system.populations[name].shape) for name in ends)
+        substrate.meter.add(
+            dac=substrate.devices["output"] * batch, adc=elements * batch * reads, repeater=substrate.devices["repeater"] * batch,
+            medium_s=duration * substrate.placed.time_scale * batch, **{"pass": batch},
+        )  # fmt: skip
+
+
+def _as_rows(gain: NDArray, value: NDArray) -> NDArray:
+    return gain.reshape(-1, *[1] * (value.ndim - 1))
+
+
+def _batch(inputs: Mapping[str, NDArray]) -> int:
+    return next((len(value) for value in inputs.values()), 1)

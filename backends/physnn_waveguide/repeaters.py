@@ -1,0 +1,97 @@
+"""Repeaters: one population of a System as active elements at the ends of lines.
+
+A repeater's amplitude relaxes exponentially toward its stationary value, which the arriving wave sets:
+
+    dx/dt = N(z) - r x,     x(t + h) = x_inf + (x(t) - x_inf) exp(-r h),     x_inf = N(z) / r
+
+exactly, while z holds. In a companion System the same element is the small-signal amplifier of the way back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from numpy.typing import NDArray
+
+from physnn.equations import Population, System
+from physnn.equations.generate import function
+from physnn.equations.parse import STEP, TIME
+from physnn.equations.stationary import closed_form
+
+Environment = dict[str, Any]
+
+
+def refusal(population: Population) -> str | None:
+    """Why a population cannot be built from repeaters; None where it can."""
+    other = "backend 'torch' runs it"
+    if population.events:
+        return f"it has events, repeaters are continuous; {other}"
+    if population.maps or population.constraints or population.projections:
+        return f"it has maps, constraints or projections, repeaters have flows only; {other}"
+    if population.noises or any(v.complex for v in population.variables.values()):
+        return f"it has noise in its equations or complex states; {other}"
+    if len(population.flows) > 1:
+        return f"it has {len(population.flows)} states, a repeater has one; {other}"
+    if population.flows and (closed_form(population) is None or not _relaxation(population)[1]):
+        return f"its flow is not a linear relaxation of its state; {other}"
+    return None
+
+
+def _relaxation(population: Population) -> tuple[sp.Expr, bool]:
+    """The rate r of dx/dt = N - r x, and whether it depends on parameters alone."""
+    (state, flow), *_ = population.flows.items()
+    rate = -flow.diff(population.symbols[state])
+    fixed = {population.symbols[name] for name in population.role("parameter")}
+    return rate, rate.free_symbols <= fixed
+
+
+class Repeaters:
+    """One population, compiled."""
+
+    def __init__(self, system: System, population: Population) -> None:
+        self.population = population
+        self.state = next(iter(population.flows), None)
+        self.signals = _bundle(population, {c.name: system.signals[c.name] for c in system.leaving(population.name)})
+        self.outputs = _bundle(
+            population, {n: system.readouts[n] for n, port in system.outputs.items() if port.population == population.name}
+        )
+        self.arriving = {arrival: system.arriving(population.name, arrival) for arrival in population.role("arrival")}
+        self.stationary = _bundle(population, closed_form(population) or {})
+        self.rate = _bundle(population, {"rate": _relaxation(population)[0]}) if population.flows else None
+
+    @property
+    def size(self) -> int:
+        """Number of active elements; sources and sinks have none."""
+        return int(np.prod(self.population.shape)) if self.state else 0
+
+    def environment(self, parameters: Mapping[str, NDArray]) -> Environment:
+        """Parameters by name."""
+        names = self.population.role("parameter")
+        return {TIME: 0.0, STEP: 1.0, **{name: parameters[f"{self.population.name}.{name}"] for name in names}}
+
+    def filled(self, value: Any, batch: int) -> NDArray:
+        """A value as an array (batch, *shape)."""
+        return np.broadcast_to(value, (batch, *self.population.shape))
+
+    def settle(self, here: Environment, batch: int) -> None:
+        """Put the stationary value into the environment."""
+        if self.state:
+            here[self.state] = self.filled(self.stationary(here)[self.state], batch)
+
+    def relaxed(self, here: Environment, h: float, batch: int) -> NDArray:
+        """The state after a time `h` [s, model time] with what arrives now."""
+        target = self.stationary(here)[self.state]
+        kept = np.exp(-self.rate(here)["rate"] * h)
+        return self.filled(target + (here[self.state] - target) * kept, batch)
+
+
+def _bundle(population: Population, expressions: Mapping[str, sp.Basic]) -> Callable[[Environment], dict[str, Any]]:
+    if not expressions:
+        return lambda here: {}
+    used = sorted({str(s) for e in expressions.values() for s in e.free_symbols})
+    compiled = function(tuple(population.symbols[n] for n in used), tuple(expressions.values()))
+    names = tuple(expressions)
+    return lambda here: dict(zip(names, compiled(np, *[here[n] for n in used]), strict=True))

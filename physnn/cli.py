@@ -1,0 +1,215 @@
+"""The `physnn` command. Exit codes: 0 all done or refused, 1 a cell failed, 2 something given is wrong, 130 Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from physnn import __version__
+from physnn.errors import DeviceError, PhysnnError, UnknownNameError, nearest
+
+OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    console = Console()
+    try:
+        given = _parser().parse_args(arguments)
+        return given.command(given, console)
+    except PhysnnError as error:
+        print(f"physnn: {' '.join(str(error).split())}", file=sys.stderr)
+        return WRONG
+    except KeyboardInterrupt:
+        print("physnn: interrupted; what was finished is kept, the same command continues", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        return OK
+
+
+class _Parser(argparse.ArgumentParser):
+    """Errors in one line, with the nearest known word."""
+
+    def error(self, message: str) -> NoReturn:
+        known = [word for action in self._actions for word in (action.choices or action.option_strings)]
+        words = message.split("'")[1::2] or message.split()[-1:]
+        hint = nearest(words[0], known) if words and words[0] not in known and ("invalid choice" in message or "unrecognized" in message) else ""
+        short = message.split(" (choose from")[0]
+        print(f"{self.prog}: {short}{hint}; see {self.prog} --help", file=sys.stderr)
+        raise SystemExit(WRONG)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="physnn", description="Describe a physical network once; run, train and price it on any substrate.")
+    parser.add_argument("--version", action="version", version=f"physnn {__version__}")
+    commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
+
+    compare = commands.add_parser("compare", help="train and run networks on several substrates, and compare them")
+    compare.add_argument("experiment", nargs="?", help="experiment file (TOML); the built-in one where left out")
+    compare.add_argument("--out", default="physnn-results", metavar="DIR", help="where the results go (default: %(default)s)")
+    compare.add_argument("--workers", type=_positive, metavar="N", help="processes (default: one a core)")
+    compare.add_argument("--device", choices=("cpu", "cuda"), help="where simulators compute, in place of the experiment's device")
+    compare.set_defaults(command=_compare)
+
+    profiles = commands.add_parser("profiles", help="hardware profiles").add_subparsers(dest="what", metavar="list|show|check")
+    profiles.add_parser("list", help="all installed profiles").set_defaults(command=_profiles_list)
+    show = profiles.add_parser("show", help="every number of a profile with its source")
+    show.add_argument("profile", metavar="NAME", help="name of a profile, or its file")
+    show.set_defaults(command=_profiles_show)
+    check = profiles.add_parser("check", help="every fault of a profile's file")
+    check.add_argument("file", metavar="FILE")
+    check.set_defaults(command=_profiles_check)
+    commands.choices["profiles"].set_defaults(command=_profiles_list)
+
+    commands.add_parser("backends", help="installed backends").set_defaults(command=_backends)
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def _compare(given: argparse.Namespace, console: Console) -> int:
+    from physnn import report
+    from physnn.experiments import Store, built_in, read_experiment, run, write_json
+
+    experiment = read_experiment(given.experiment) if given.experiment else built_in()
+    if given.device:
+        experiment = experiment.model_copy(update={"device": given.device})
+    _preflight(experiment)
+    store = Store(given.out, experiment)
+    try:
+        with _progress(console) as progress:
+            cells = list(experiment.cells())
+            kept = sum(store.get(cell) is not None for cell in cells)
+            bar = progress.add_task(experiment.name, total=len(cells), completed=kept, state="")
+            run(experiment, store, workers=given.workers, on_cell=lambda record: progress.update(bar, advance=1, state=_said(record)))
+    finally:
+        results = store.results()
+        write_json(store.folder / "results.json", results)
+    report.write_csv(results, store.folder / "results.csv")
+    report.write_html(results, store.folder / "report.html")
+    report.write_figures(results, store.folder)
+    report.terminal_table(results, console)
+    console.print(f"results.json, results.csv and report.html are in {store.folder}", highlight=False)
+    return FAILED if any(cell["status"] == "failed" for cell in results["cells"]) else OK
+
+
+def _preflight(experiment: Any) -> None:
+    """What can be found wrong before anything runs: data, backends, the device, the report's libraries."""
+    from physnn.report.extras import need
+    from physnn.substrate.profiles import find_profile
+    from physnn.substrate.registry import find_backend
+
+    for name in experiment.datasets:
+        experiment.data(name)
+    for name in dict.fromkeys((*experiment.run_on, *experiment.train_on)):
+        backend = find_profile(name).backends[0]
+        try:
+            find_backend(backend)
+        except UnknownNameError:
+            continue  # no such backend yet: the cell is refused with that reason
+    if experiment.device != "cpu":
+        _require_device(experiment)
+    for extra in ("matplotlib", "jinja2"):
+        need(extra)
+
+
+def _require_device(experiment: Any) -> None:
+    """Build a small network on every profile; a backend that computes there but lacks the device says so."""
+    from physnn.substrate.registry import build
+
+    network = experiment.network.build(1, 2)
+    for name in dict.fromkeys((*experiment.run_on, *experiment.train_on)):
+        try:
+            build(network, name, device=experiment.device)
+        except DeviceError:
+            raise
+        except PhysnnError:
+            continue  # refused for another reason, which its cells will carry
+
+
+def _progress(console: Console) -> Progress:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    return Progress(*columns, TextColumn("{task.fields[state]}"), console=console, transient=False)
+
+
+def _said(record: dict[str, Any]) -> str:
+    score = record["accuracy"]["test"]
+    return f"{record['run_on']} {record['rule']}: {f'{score:.3f}' if score is not None else record['status']}"
+
+
+def _profiles_list(given: argparse.Namespace, console: Console) -> int:
+    from physnn.substrate.profiles import iter_profiles
+    from physnn.substrate.registry import backend_names
+
+    here = set(backend_names())
+    table = Table("name", "kind", "backends", "unverified", "title", box=None)
+    for profile in iter_profiles():
+        numbers = [quantity for _, quantity in profile.quantities()]
+        unverified = f"{sum(not q.verified for q in numbers)} of {len(numbers)}"
+        backends = ", ".join(name if name in here else f"({name})" for name in profile.backends)
+        table.add_row(profile.name, profile.kind, backends, unverified, profile.title)
+    console.print(table)
+    console.print("A backend in brackets is not installed.", highlight=False)
+    return OK
+
+
+def _profiles_show(given: argparse.Namespace, console: Console) -> int:
+    from physnn.substrate.profiles import describe, find_profile
+
+    profile = find_profile(given.profile)
+    console.print(f"{profile.name}: {profile.title}", style="bold", highlight=False, markup=False)
+    console.print(" ".join(profile.description.split()), highlight=False, markup=False)
+    table = Table("quantity", "value", "evidence", "verified", "source", box=None)
+    for row in describe(profile):
+        verified = "" if row.verified is None else "yes" if row.verified else "NO"
+        table.add_row(row.name, row.value, row.evidence, verified, row.source)
+    console.print(table, markup=False)
+    for reason in profile.not_counted:
+        console.print(f"not counted: {reason}", highlight=False, markup=False)
+    return OK
+
+
+def _profiles_check(given: argparse.Namespace, console: Console) -> int:
+    from physnn.substrate.profiles import check_profile_file
+
+    faults = check_profile_file(Path(given.file))
+    for fault in faults:
+        print(f"physnn: {fault}", file=sys.stderr)
+    if not faults:
+        console.print(f"{given.file}: sound", highlight=False)
+    return WRONG if faults else OK
+
+
+def _backends(given: argparse.Namespace, console: Console) -> int:
+    from physnn.substrate.profiles import iter_profiles
+    from physnn.substrate.registry import backend_names, find_backend
+
+    profiles: dict[str, list[str]] = {}
+    for profile in iter_profiles():
+        for name in profile.backends:
+            profiles.setdefault(name, []).append(profile.name)
+    table = Table("backend", "ready", "profiles", box=None)
+    for name in sorted({*backend_names(), *profiles}):
+        try:
+            find_backend(name)
+            state = "yes"
+        except PhysnnError as error:
+            state = str(error) if name in backend_names() else "not installed"
+        table.add_row(name, state, ", ".join(profiles.get(name, [])))
+    console.print(table)
+    return OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

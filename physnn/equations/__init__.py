@@ -1,0 +1,13 @@
+"""Systems of equations: populations, couplings, ports; their companions; the plain interpreter."""
+
+from physnn.equations.companion import Companion, companion_inputs, gradient, reflected, tangent
+from physnn.equations.interpreter import Interpreter
+from physnn.equations.operators import Convolution, Dense, OneToOne, Sparse, Transposed
+from physnn.equations.population import Event, Population, Variable
+from physnn.equations.system import Coupling, Input, Output, System
+from physnn.equations.trace import Trace
+
+__all__ = [
+    "Companion", "Convolution", "Coupling", "Dense", "Event", "Input", "Interpreter", "OneToOne", "Output", "Population",
+    "Sparse", "System", "Trace", "Transposed", "Variable", "companion_inputs", "gradient", "reflected", "tangent",
+]  # fmt: skip

@@ -1,0 +1,88 @@
+"""The output folder: one record a cell, written whole or not at all; a cell that is there is not run again."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from physnn.errors import ExperimentError
+from physnn.experiments.schema import Cell, Experiment
+
+SCHEMA = "physnn.results/1"
+_EXPERIMENT = "experiment.json"
+
+
+class Store:
+    """A folder that belongs to one experiment.
+
+    Raises
+    ------
+    ExperimentError
+        The folder cannot be written, or it holds another experiment.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], experiment: Experiment) -> None:
+        self.folder = Path(folder)
+        self.experiment = experiment
+        self.cells = self.folder / "cells"
+        try:
+            self.cells.mkdir(parents=True, exist_ok=True)
+            self._claim()
+        except OSError as error:
+            raise ExperimentError(f"cannot write to the output folder {self.folder} ({error.strerror}); choose another with --out") from None
+
+    def _claim(self) -> None:
+        """Mark the folder as this experiment's, or find that it is another's."""
+        mark = self.folder / _EXPERIMENT
+        if not mark.exists():
+            if any(path.suffix == ".json" for path in self.folder.iterdir()):
+                raise ExperimentError(f"the folder {self.folder} holds files of something else; choose another with --out")
+            write_json(mark, {"fingerprint": self.experiment.fingerprint, "experiment": self.experiment.model_dump(mode="json")})
+            return
+        held = read_json(mark)
+        if not isinstance(held, dict) or held.get("fingerprint") != self.experiment.fingerprint:
+            raise ExperimentError(f"the folder {self.folder} holds another experiment; choose another folder with --out, or empty it")
+
+    def get(self, cell: Cell) -> dict[str, Any] | None:
+        """The record of a cell that ran to its end, whatever its end was; None where there is none."""
+        path = self.cells / f"{cell.key}.json"
+        if not path.exists():
+            return None
+        record = read_json(path)
+        wanted = cell.model_dump()
+        if not isinstance(record, dict) or any(record.get(key) != value for key, value in wanted.items()):
+            raise ExperimentError(f"{path} is not the record of its cell; delete it and run again")
+        return record
+
+    def put(self, cell: Cell, record: dict[str, Any]) -> None:
+        """Keep a cell's record."""
+        write_json(self.cells / f"{cell.key}.json", record)
+
+    def results(self) -> dict[str, Any]:
+        """All records so far, in the experiment's order, as `results.json` holds them."""
+        found = [self.get(cell) for cell in self.experiment.cells()]
+        return {"schema": SCHEMA, "experiment": self.experiment.model_dump(mode="json"), "cells": [r for r in found if r]}
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that a reader sees the old file or the new one, never half of it; NaN is refused."""
+    text = json.dumps(value, indent=1, allow_nan=False)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file's value; `ExperimentError` where it cannot be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ExperimentError(f"{path} cannot be read ({type(error).__name__}); delete it and run again") from None

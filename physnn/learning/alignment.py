@@ -1,0 +1,65 @@
+"""How well a rule's update points along the true gradient of its substrate, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physnn.equations import Interpreter, System, companion_inputs, gradient
+from physnn.learning.rule import Objective, Rule
+from physnn.learning.trainer import only_port
+from physnn.substrate.contract import Substrate
+
+Array = Any
+
+
+def reference_gradient(substrate: Substrate, objective: Objective, inputs: NDArray, labels: NDArray) -> dict[str, NDArray]:
+    """The float64 gradient of the placed System: its die and bits included, its noise off; by the plain interpreter."""
+    placed = substrate.placed
+    plain = {key: np.asarray(value, dtype=float) for key, value in substrate.read().items()}
+    engine = Interpreter(placed.system, placed.realise(plain, noise=False), seed=placed.seed)
+    port = {only_port(substrate): np.asarray(inputs, dtype=float)}
+    companion = placed.companion("transpose")
+    echo_engine = Interpreter(companion.system, engine.parameters, seed=placed.seed)
+    if objective.duration is None:
+        incident = engine.steady(port)
+    else:
+        incident = engine.run(port, round(objective.duration / placed.step), placed.step)
+    targets = objective.loss.targets(np, np.asarray(labels), objective.classes)
+    _, mismatch = objective.loss(np, objective.readout.read(np, incident), targets)
+    drive = companion_inputs(companion, incident, objective.readout.pull_back(np, incident, mismatch))
+    if objective.duration is None:
+        echo = echo_engine.steady(drive)
+    else:
+        echo = echo_engine.run(drive, next(iter(drive.values())).shape[1], placed.step)
+    return gradient(np, placed.system, companion, incident, echo)
+
+
+def cosines(substrate: Substrate, rule: Rule, objective: Objective, inputs: NDArray, labels: NDArray) -> list[float]:
+    """Cosine between the rule's update and the reference gradient, one a layer, in feed-forward order.
+
+    A layer is a population with all trainable weights that arrive there, bias included.
+    """
+    targets = substrate.asarray(objective.loss.targets(np, np.asarray(labels), objective.classes))
+    step = rule.step(substrate, {only_port(substrate): substrate.asarray(inputs)}, targets, objective)
+    found = {key: np.asarray(value, dtype=float) for key, value in step.gradient.items()}
+    true = reference_gradient(substrate, objective, inputs, labels)
+    return [cosine(found, true, keys) for keys in layers(substrate.placed.system)]
+
+
+def layers(system: System) -> list[list[str]]:
+    """Trainable weights by the population at which they arrive, in feed-forward order where there is one."""
+    order = system.steady_order or tuple(system.populations)
+    by_target = [[c.key for c in system.couplings.values() if c.trainable and c.target == name] for name in order]
+    return [keys for keys in by_target if keys]
+
+
+def cosine(a: Mapping[str, NDArray], b: Mapping[str, NDArray], keys: list[str]) -> float:
+    """Cosine of the angle between two updates restricted to some parameters; 0 where one of them vanishes."""
+    u = np.concatenate([np.ravel(a[key]) for key in keys])
+    v = np.concatenate([np.ravel(b[key]) for key in keys])
+    size = float(np.linalg.norm(u) * np.linalg.norm(v))
+    return float(u @ v) / size if size else 0.0

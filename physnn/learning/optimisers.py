@@ -1,0 +1,61 @@
+"""Optimisers: from gradients to new parameters. They act weight by weight, so what is local stays local."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from physnn.errors import ParameterError
+
+Array = Any
+Arrays = dict[str, Array]
+
+
+@dataclass
+class SGD:
+    """Gradient descent with momentum:  m <- mu m + g,  w <- w - rate m."""
+
+    momentum: float = 0.0
+    state: dict[str, Arrays] = field(default_factory=dict)
+    elementwise: int = 4
+    """operations a weight and step, for the bill"""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.momentum < 1:
+            raise ParameterError(f"momentum {self.momentum} must be at least 0 and below 1")
+
+    def update(self, parameters: Mapping[str, Array], gradient: Mapping[str, Array], rate: float) -> Arrays:
+        """New values of the parameters that have a gradient."""
+        moved = self.state.setdefault("momentum", {})
+        for key, slope in gradient.items():
+            moved[key] = self.momentum * moved[key] + slope if key in moved else slope
+        return {key: parameters[key] - rate * moved[key] for key in gradient}
+
+
+@dataclass
+class Adam:
+    """Adam (Kingma and Ba, ICLR 2015):  w <- w - rate m_hat / (sqrt(v_hat) + eps)."""
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    state: dict[str, Any] = field(default_factory=dict)
+    elementwise: int = 14
+    """operations a weight and step, for the bill"""
+
+    def update(self, parameters: Mapping[str, Array], gradient: Mapping[str, Array], rate: float) -> Arrays:
+        """New values of the parameters that have a gradient."""
+        count = self.state["count"] = self.state.get("count", 0) + 1
+        first, second = self.state.setdefault("first", {}), self.state.setdefault("second", {})
+        new = {}
+        for key, slope in gradient.items():
+            first[key] = self.beta1 * first[key] + (1 - self.beta1) * slope if key in first else (1 - self.beta1) * slope
+            square = (1 - self.beta2) * slope * slope
+            second[key] = self.beta2 * second[key] + square if key in second else square
+            m, v = first[key] / (1 - self.beta1**count), second[key] / (1 - self.beta2**count)
+            new[key] = parameters[key] - rate * m / (v**0.5 + self.epsilon)
+        return new
+
+
+OPTIMISERS = {"sgd": SGD, "adam": Adam}

@@ -1,0 +1,138 @@
+"""The network a user describes, and its lowering to a System of equations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from physnn import streams
+from physnn.equations import Coupling, Dense, Input, Output, Population, System
+from physnn.errors import EquationError, ParameterError, nearest
+from physnn.media.medium import Medium, Source
+from physnn.media.readout import Readout
+from physnn.media.waveguide import Waveguide
+
+Part = Source | Waveguide | Medium
+BIAS = "bias"
+
+
+@dataclass(frozen=True)
+class Link:
+    """A coupling from one part to another; dense where no operator is named.
+
+    Weights start as normal numbers of standard deviation gain / sqrt(fan-in), the same on every backend.
+    """
+
+    source: str
+    target: str
+    name: str = ""
+    """'SOURCE->TARGET' where empty"""
+    operator: Any = None
+    delay: float = 0.0
+    """[s, model time]"""
+    gain: float = 1.0
+    trainable: bool = True
+    signal: str = ""
+    """expression in the source's variables; the part's own signal where empty"""
+    into: str = ""
+    """arrival of the target; the part's own where empty"""
+
+    @property
+    def label(self) -> str:
+        return self.name or f"{self.source}->{self.target}"
+
+
+@dataclass(frozen=True)
+class Network:
+    """A physical network: parts, links between them, and what is read out.
+
+    Examples
+    --------
+    >>> from physnn.media import Network, Readout, Source, Waveguide
+    >>> net = Network.layered([Source("pixels", 64), Waveguide("hidden", 32), Waveguide("output", 10)])
+    >>> sorted(net.lower(seed=0).couplings)
+    ['bias->hidden', 'bias->output', 'hidden->output', 'pixels->hidden']
+    """
+
+    parts: Sequence[Part]
+    links: Sequence[Link]
+    readout: Readout
+    name: str = field(default="network")
+
+    @classmethod
+    def layered(
+        cls, parts: Sequence[Part], *, gain: float | Sequence[float] = 1.0, readout: str = "last", name: str = "network"
+    ) -> Network:
+        """Parts in a row, each coupled densely to the next; the last one is read out at its port `y`.
+
+        Parameters
+        ----------
+        parts : sequence
+            A `Source`, then layers.
+        gain : float or sequence of float
+            Initial weights have standard deviation gain / sqrt(fan-in); one for all links or one each.
+        readout : str
+            "last": the state at the end; "mean": its mean over time.
+        """
+        if len(parts) < 2:
+            raise ParameterError(f"network {name!r}: a layered network needs a source and at least one layer")
+        pairs = list(zip(parts[:-1], parts[1:], strict=True))
+        gains = [float(gain)] * len(pairs) if isinstance(gain, int | float) else [float(g) for g in gain]
+        if len(gains) != len(pairs):
+            raise ParameterError(f"network {name!r}: {len(gains)} gains for {len(pairs)} links; give one each")
+        links = [Link(a.name, b.name, gain=g) for (a, b), g in zip(pairs, gains, strict=True)]
+        last = parts[-1]
+        return cls(tuple(parts), tuple(links), Readout(last.name, last.signal, readout), name)
+
+    def lower(self, seed: int = 0) -> System:
+        """The System of equations, with initial weights drawn from `seed`.
+
+        Raises
+        ------
+        EquationError, ShapeError
+        """
+        parts = {part.name: part for part in self.parts}
+        if len(parts) != len(self.parts) or BIAS in parts:
+            raise EquationError(f"network {self.name!r}: part names must be unique, and none may be {BIAS!r}")
+        populations = {name: part.lower() for name, part in parts.items()}
+        couplings = [self._coupling(link, parts, populations, seed) for link in self.links]
+        biased = [part for part in self.parts if not isinstance(part, Source) and part.bias]
+        for part in biased:
+            couplings.append(_bias(part, populations[part.name]))
+        if biased:
+            populations[BIAS] = Population.from_text(BIAS, 1, "one : 1 (parameter)", {"one": 1.0})
+        inputs = {part.name: Input(part.name, "u") for part in self.parts if isinstance(part, Source)}
+        outputs = {self.readout.port: Output(self.readout.population, self.readout.expression)}
+        return System.of(populations.values(), couplings, inputs, outputs)
+
+    def _coupling(self, link: Link, parts: dict[str, Part], populations: dict[str, Population], seed: int) -> Coupling:
+        for end in (link.source, link.target):
+            if end not in parts:
+                raise EquationError(f"link {link.label!r}: unknown part {end!r}{nearest(end, parts)}")
+        source, target = parts[link.source], parts[link.target]
+        if isinstance(target, Source):
+            raise EquationError(f"link {link.label!r}: nothing can arrive at the source {target.name!r}")
+        of, to = populations[link.source], populations[link.target]
+        operator = link.operator or _dense(of.shape, to.shape)
+        spread = link.gain / np.sqrt(operator.fan_in)
+        weights = spread * streams.normal(seed, link.label, "weights", operator.weight_shape)
+        return Coupling(
+            link.label, link.source, link.target, link.signal or source.signal, operator, link.into or target.arrival,
+            link.delay, unit=target.unit if isinstance(target, Medium) else "1", trainable=link.trainable, initial=weights,
+        )  # fmt: skip
+
+
+def _dense(source: tuple[int, ...], target: tuple[int, ...]) -> Dense:
+    return Dense(int(np.prod(target)), int(np.prod(source)), target if len(target) > 1 else None)
+
+
+def _bias(part: Waveguide | Medium, population: Population) -> Coupling:
+    """The constant source line into a layer; its weights start at zero."""
+    operator = _dense((1,), population.shape)
+    return Coupling(
+        f"{BIAS}->{part.name}", BIAS, part.name, "one", operator, part.arrival,
+        unit=population.variables[part.arrival].unit, initial=np.zeros(operator.weight_shape),
+    )  # fmt: skip

@@ -1,0 +1,27 @@
+"""Modules of the `report` extra, imported when a figure or a page is made and not before."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from physnn.errors import CapabilityError
+
+
+def need(module: str) -> ModuleType:
+    """Import a module of the `report` extra.
+
+    Raises
+    ------
+    CapabilityError
+        The package that holds it is not installed; the message names the pip command.
+    """
+    package = module.partition(".")[0]
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != package:
+            raise
+        raise CapabilityError(
+            f"the report needs {package}, which is not installed; run: pip install 'physnn[report]'"
+        ) from None
