@@ -34,7 +34,8 @@ def uniform(
     count = math.prod(shape)
     row = math.prod(shape[1:])
     words = _words(seed, name, purpose, step, count, first_sample * row)
-    return (((words >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53).reshape(shape)
+    # 52 bits: with 53, the half could not be added to the largest one, and 1 would be drawn.
+    return (((words >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52).reshape(shape)
 
 
 def normal(

@@ -2,16 +2,36 @@
 
 For a real loss L and a complex variable a the error wave is a_hat = dL/dRe(a) + i dL/dIm(a). If y = f(a, conj(a)),
 
-    a_hat = conj(df/da) y_hat + df/dconj(a) conj(y_hat),
+    a_hat = Re(conj(y_hat) df/dRe(a)) + i Re(conj(y_hat) df/dIm(a)),
 
-which for real quantities is the ordinary chain rule a_hat = (df/da) y_hat.
+which is conj(f'(a)) y_hat where f is holomorphic, and for real quantities the chain rule a_hat = (df/da) y_hat.
 """
 
 from __future__ import annotations
 
 import sympy as sp
 
+from physnn.equations.functions import complex_valued, modulus
 from physnn.equations.population import Variable
+
+_CONJUGATES = (sp.conjugate, sp.re, sp.im, sp.Abs, sp.arg, sp.sign)
+
+
+def partials(expression: sp.Expr, variable: Variable) -> tuple[sp.Expr, ...]:
+    """(df/dx,) of a real variable, (df/dRe(a), df/dIm(a)) of a complex one."""
+    symbol, smooth = variable.symbol, expression.replace(sp.Abs, _differentiable)
+    if not variable.complex:
+        return (smooth.diff(symbol),)
+    if symbol not in expression.free_symbols:
+        return sp.Integer(0), sp.Integer(0)
+    if _holomorphic(expression, symbol):
+        slope = expression.diff(symbol)
+        return slope, sp.I * slope
+    real, imaginary = sp.Dummy("real", real=True), sp.Dummy("imaginary", real=True)
+    split = real + sp.I * imaginary
+    parts = smooth.xreplace({symbol: split})
+    back = {real: sp.re(symbol), imaginary: sp.im(symbol)}
+    return tuple(parts.diff(part).xreplace({split: symbol}).xreplace(back) for part in (real, imaginary))
 
 
 def pulled_back(expression: sp.Expr, variable: Variable, incoming: sp.Expr, *, expression_is_complex: bool) -> sp.Expr:
@@ -19,12 +39,14 @@ def pulled_back(expression: sp.Expr, variable: Variable, incoming: sp.Expr, *, e
     symbol = variable.symbol
     if symbol not in expression.free_symbols:
         return sp.Integer(0)
-    if variable.complex:
-        holomorphic, antiholomorphic = wirtinger(expression, symbol)
-        arriving = sp.conjugate(incoming) if expression_is_complex else incoming
-        return sp.conjugate(holomorphic) * incoming + antiholomorphic * arriving
-    slope = expression.diff(symbol)
-    return sp.re(sp.conjugate(incoming) * slope) if expression_is_complex else slope * incoming
+    if variable.complex and expression_is_complex and _holomorphic(expression, symbol):
+        return sp.conjugate(expression.diff(symbol)) * incoming
+    slopes = partials(expression, variable)
+    if expression_is_complex:
+        slopes = tuple(sp.re(sp.conjugate(incoming) * slope) for slope in slopes)
+    else:
+        slopes = tuple(slope * incoming for slope in slopes)
+    return slopes[0] + sp.I * slopes[1] if variable.complex else slopes[0]
 
 
 def pushed_forward(expression: sp.Expr, variable: Variable, change: sp.Symbol) -> sp.Expr:
@@ -32,21 +54,18 @@ def pushed_forward(expression: sp.Expr, variable: Variable, change: sp.Symbol) -
     symbol = variable.symbol
     if symbol not in expression.free_symbols:
         return sp.Integer(0)
-    if not variable.complex:
-        return expression.diff(symbol) * change
-    holomorphic, antiholomorphic = wirtinger(expression, symbol)
-    return holomorphic * change + antiholomorphic * sp.conjugate(change)
+    if not variable.complex or _holomorphic(expression, symbol):
+        return partials(expression, variable)[0] * change
+    along_real, along_imaginary = partials(expression, variable)
+    return along_real * sp.re(change) + along_imaginary * sp.im(change)
 
 
-def wirtinger(expression: sp.Expr, symbol: sp.Symbol) -> tuple[sp.Expr, sp.Expr]:
-    """df/da and df/dconj(a) of an expression that may hold conj, re, im and abs of a."""
-    mirror = sp.Dummy("mirror")
-    half = sp.Rational(1, 2)
-    open_form = (
-        expression.replace(sp.re, lambda e: half * (e + sp.conjugate(e)))
-        .replace(sp.im, lambda e: -half * sp.I * (e - sp.conjugate(e)))
-        .replace(sp.Abs, lambda e: sp.Abs(e) if e.is_real else sp.sqrt(e * sp.conjugate(e)))
-        .replace(sp.conjugate, lambda e: mirror if e == symbol else sp.conjugate(e))
-    )
-    back = {mirror: sp.conjugate(symbol)}
-    return open_form.diff(symbol).xreplace(back), open_form.diff(mirror).xreplace(back)
+def _holomorphic(expression: sp.Expr, symbol: sp.Symbol) -> bool:
+    return not any(symbol in part.free_symbols for part in expression.atoms(*_CONJUGATES))
+
+
+def _differentiable(value: sp.Expr) -> sp.Expr:
+    """|value| in a form whose derivative is defined everywhere, with slope 0 at 0."""
+    if value.is_real:
+        return sp.Abs(value)
+    return modulus(sp.re(value), sp.im(value)) if complex_valued(value) else modulus(value, sp.Integer(0))

@@ -6,6 +6,7 @@ floats in SI units.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 
@@ -14,9 +15,16 @@ import sympy as sp
 from pint.util import UnitsContainer
 
 from physnn.equations.functions import relu, step
+from physnn.equations.parse import shortened
 from physnn.errors import EquationError
 
 NONE = UnitsContainer()
+
+# What pint may be asked to read: names joined by * / and brackets, with small exponents. It works out numbers itself.
+_EXPONENT = re.compile(r"(?:\*\*|\^) *-? *\d{1,2}(?:\.\d{1,3})?(?![\d.])")
+_CHAIN = re.compile(r"(?:\*\*|\^)[^*/^A-Za-z]*(?:\*\*|\^)")
+_PLAIN = re.compile(r"[()*/ ]*[A-Za-z_][A-Za-z0-9_]*(?:[()*/ ]+[A-Za-z_][A-Za-z0-9_]*)*[() ]*")
+_LONGEST = 80
 
 
 @cache
@@ -26,13 +34,33 @@ def _registry() -> pint.UnitRegistry:
 
 @cache
 def dimension(unit: str) -> UnitsContainer:
-    """The dimension of a unit given as text: dimension('V/s') is that of volts per second."""
-    if unit.strip() in ("1", ""):
+    """The dimension of a unit given as text: dimension('V/s') is that of volts per second.
+
+    Raises
+    ------
+    EquationError
+        The unit is unknown, or it is not a coherent SI unit: all values are plain SI numbers, so that a time is given
+        in 's', never in 'ms'.
+    """
+    text = unit.strip()
+    if text in ("1", ""):
         return NONE
+    rest = _EXPONENT.sub("", "dimensionless" + text[1:] if text.startswith("1/") else text)
+    if len(text) > _LONGEST or _CHAIN.search(text) or not _PLAIN.fullmatch(rest):
+        raise EquationError(f"unknown unit {shortened(unit)}; use units such as '1', 'V', 's', '1/s', 'V/m', 'm/s**2'")
     try:
-        return _registry().parse_units(unit.replace("1/", "dimensionless/") if unit.startswith("1/") else unit).dimensionality
+        units = _registry().parse_units("dimensionless" + text[1:] if text.startswith("1/") else text)
+        size = _registry().Quantity(1.0, units).to_base_units().magnitude
     except Exception as error:  # pint raises a dozen unrelated types for text that is not a unit
-        raise EquationError(f"unknown unit {unit!r} ({error}); use units such as '1', 'V', 's', '1/s', 'V/m'") from None
+        reason = " ".join(str(error).split())
+        raise EquationError(
+            f"unknown unit {unit!r} ({reason}); use units such as '1', 'V', 's', '1/s', 'V/m'"
+        ) from None
+    if abs(size - 1.0) > 1e-12:
+        raise EquationError(
+            f"unit {unit!r} is {size:.6g} SI units; values are plain SI numbers, so name the SI unit itself"
+        )
+    return units.dimensionality
 
 
 def check(expression: sp.Basic, dimensions: Mapping[sp.Symbol, UnitsContainer], where: str) -> UnitsContainer | None:
@@ -98,7 +126,9 @@ class _Checker:
         if of_base == NONE:
             return NONE
         if not exponent.is_number:
-            raise EquationError(f"{self.where}: {base} has dimension {_show(of_base)}, so its exponent must be a number")
+            raise EquationError(
+                f"{self.where}: {base} has dimension {_show(of_base)}, so its exponent must be a number"
+            )
         return of_base ** float(exponent)
 
     def _function(self, node: sp.Basic) -> UnitsContainer:
@@ -114,7 +144,8 @@ class _Checker:
             found = self.of(argument) or NONE
             if found != NONE:
                 raise EquationError(
-                    f"{self.where}: {node.func.__name__} takes a pure number, but {argument} has dimension {_show(found)}"
+                    f"{self.where}: {node.func.__name__} takes a pure number, "
+                    f"but {argument} has dimension {_show(found)}"
                 )
         return NONE
 

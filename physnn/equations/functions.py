@@ -9,7 +9,7 @@ from __future__ import annotations
 import sympy as sp
 
 
-class step(sp.Function):  # noqa: N801  (a mathematical function keeps its own name)
+class step(sp.Function):
     """step(x) = 1 for x > 0, else 0; its derivative is taken as zero."""
 
     nargs = 1
@@ -19,7 +19,7 @@ class step(sp.Function):  # noqa: N801  (a mathematical function keeps its own n
         return sp.Integer(0)
 
 
-class relu(sp.Function):  # noqa: N801
+class relu(sp.Function):
     """relu(x) = max(x, 0)."""
 
     nargs = 1
@@ -29,8 +29,8 @@ class relu(sp.Function):  # noqa: N801
         return step(self.args[0])
 
 
-class modulus(sp.Function):  # noqa: N801
-    """modulus(x, y) = sqrt(x^2 + y^2) of two real numbers: |a| in a form that can be differentiated, with slope 0 at 0."""
+class modulus(sp.Function):
+    """modulus(x, y) = sqrt(x^2 + y^2) of two real numbers: |a| in a form with derivatives, 0 at 0."""
 
     nargs = 2
     is_real = True
@@ -43,7 +43,7 @@ class modulus(sp.Function):  # noqa: N801
         return (x**2 + y**2) ** (exponent / 2) if exponent.is_Integer and exponent.is_even else None
 
 
-class reciprocal(sp.Function):  # noqa: N801
+class reciprocal(sp.Function):
     """reciprocal(x) = 1/x, and 0 at 0."""
 
     nargs = 1
@@ -53,7 +53,7 @@ class reciprocal(sp.Function):  # noqa: N801
         return -(reciprocal(self.args[0]) ** 2)
 
 
-class sigmoid(sp.Function):  # noqa: N801
+class sigmoid(sp.Function):
     """sigmoid(x) = 1 / (1 + exp(-x))."""
 
     nargs = 1
@@ -63,7 +63,7 @@ class sigmoid(sp.Function):  # noqa: N801
         return sigmoid(self.args[0]) * (1 - sigmoid(self.args[0]))
 
 
-class softplus(sp.Function):  # noqa: N801
+class softplus(sp.Function):
     """softplus(x) = log(1 + exp(x))."""
 
     nargs = 1

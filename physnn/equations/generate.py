@@ -1,20 +1,24 @@
 """SymPy expressions to functions of arrays, in whatever array-API namespace they are called with.
 
 The same generated function runs on NumPy arrays and on torch tensors, on CPU and GPU, and is differentiable by
-torch's autograd. Common subexpressions are computed once.
+torch's autograd. Common subexpressions are computed once. Results have the precision of the arrays given: constants are
+printed as Python numbers, and functions of time alone (t and dt are Python numbers) give Python numbers.
 """
 
 from __future__ import annotations
 
+import cmath
+import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import sympy as sp
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
-from physnn.equations.functions import relu, sigmoid, softplus, step
+from physnn.equations.functions import modulus, reciprocal, relu, sigmoid, softplus, step
 from physnn.errors import EquationError
 
 _SAME_NAME = {
@@ -28,26 +32,43 @@ _SAME_NAME = {
 class ArrayPrinter(StrPrinter):
     """Prints an expression as Python code over an array-API namespace called `xp`."""
 
+    def _print(self, expr: sp.Basic, **kwargs: Any) -> str:
+        # A constant such as sqrt(2) or exp(1): a Python number, so that it has no precision of its own.
+        if isinstance(expr, sp.Expr) and expr.is_number and not isinstance(expr, sp.Rational):
+            return _number(expr)
+        return super()._print(expr, **kwargs)
+
     def _print_Function(self, expr: sp.Function) -> str:
+        arguments = [self._print(argument) for argument in expr.args]
         for kind, name in _SAME_NAME.items():
             if isinstance(expr, kind):
-                return f"xp.{name}({', '.join(map(self._print, expr.args))})"
-        argument = self._print(expr.args[0])
+                return (
+                    f"_call(xp, '{name}', {', '.join(arguments)})"
+                    if self._is_clock(expr)
+                    else f"xp.{name}({', '.join(arguments)})"
+                )
         if isinstance(expr, relu):
-            return f"xp.where({argument} > 0, {argument}, 0.0)"
+            return self._where(f"{arguments[0]} > 0", arguments[0], "0.0")
         if isinstance(expr, step):
-            return f"_as_number(xp, {argument})"
+            return self._where(f"{arguments[0]} > 0", "1.0", "0.0")
         if isinstance(expr, sigmoid):
-            return f"(0.5*xp.tanh(0.5*({argument})) + 0.5)"
-        if isinstance(expr, softplus):
-            return f"_softplus(xp, {argument})"
+            return f"(0.5*{self._print(sp.tanh(expr.args[0] / 2, evaluate=False))} + 0.5)"
+        for kind, name in ((softplus, "_softplus"), (modulus, "_modulus"), (reciprocal, "_reciprocal")):
+            if isinstance(expr, kind):
+                return f"{name}(xp, {', '.join(arguments)})"
         raise EquationError(f"the function {expr.func.__name__} cannot be computed on arrays")
 
     _print_Abs = _print_re = _print_im = _print_conjugate = _print_sign = _print_Function
     _print_exp = _print_log = _print_Function
 
+    def _is_clock(self, expr: sp.Basic) -> bool:
+        return {str(s) for s in expr.free_symbols} <= self._settings["clock"]
+
+    def _where(self, condition: str, yes: str, no: str) -> str:
+        return f"_where(xp, like, {condition}, {yes}, {no})"
+
     def _print_Heaviside(self, expr: sp.Expr) -> str:
-        return f"_as_number(xp, {self._print(expr.args[0])})"
+        return self._print_Function(step(expr.args[0]))
 
     def _print_DiracDelta(self, expr: sp.Expr) -> str:
         return "0.0"
@@ -62,13 +83,13 @@ class ArrayPrinter(StrPrinter):
         printed = [self._print(a) for a in sorted(args, key=lambda a: bool(a.is_number))]
         text = printed[0]
         for other in printed[1:]:
-            text = f"xp.where({text} {sign} {other}, {text}, {other})"
+            text = self._where(f"({text}) {sign} ({other})", text, other)
         return text
 
     def _print_Piecewise(self, expr: sp.Piecewise) -> str:
         text = self._print(expr.args[-1][0])
         for value, condition in reversed(expr.args[:-1]):
-            text = f"xp.where({self._print(condition)}, {self._print(value)}, {text})"
+            text = self._where(self._print(condition), self._print(value), text)
         return text
 
     def _print_Relational(self, expr: sp.core.relational.Relational) -> str:
@@ -84,8 +105,8 @@ class ArrayPrinter(StrPrinter):
         base, exponent = expr.args
         text = self.parenthesize(base, PRECEDENCE["Pow"], strict=False)
         if exponent == sp.S.Half:
-            return f"xp.sqrt({self._print(base)})"
-        if exponent in (2, 3):
+            return self._print_root(base)
+        if exponent in (2, 3) and base.is_Symbol:
             return "(" + "*".join([text] * int(exponent)) + ")"
         if exponent == -1:
             return f"(1.0/{text})"
@@ -93,42 +114,95 @@ class ArrayPrinter(StrPrinter):
             return f"(1.0/{text}**{-exponent})"
         return f"{text}**{self.parenthesize(exponent, PRECEDENCE['Pow'], strict=False)}"
 
+    def _print_root(self, base: sp.Expr) -> str:
+        return f"_call(xp, 'sqrt', {self._print(base)})" if self._is_clock(base) else f"xp.sqrt({self._print(base)})"
+
     def _print_Rational(self, expr: sp.Rational) -> str:
         return f"({expr.p}/{expr.q})"
 
-    def _print_Float(self, expr: sp.Float) -> str:
-        return repr(float(expr))
+    def _print_Derivative(self, expr: sp.Expr) -> str:
+        raise EquationError(
+            f"the derivative of {expr.args[0]} has no closed form; write it with functions that have one"
+        )
 
-    def _print_ImaginaryUnit(self, expr: sp.Expr) -> str:
-        return "1j"
-
-    def _print_NumberSymbol(self, expr: sp.Expr) -> str:
-        return repr(float(expr))
-
-    _print_Pi = _print_Exp1 = _print_NumberSymbol
+    _print_Subs = _print_Derivative
 
 
-def _as_number(xp: Any, value: Any) -> Any:
-    return xp.astype(value > 0, value.dtype)
+def _number(value: sp.Expr) -> str:
+    found = complex(value)
+    if not cmath.isfinite(found):
+        raise EquationError(f"the constant {value} is not finite")
+    # Brackets keep signs and the two parts together wherever the text is put.
+    return f"({found.real!r})" if found.imag == 0 else f"({found!r})"
+
+
+def _call(xp: Any, name: str, *values: Any) -> Any:
+    """A function of what may be Python numbers."""
+    if all(isinstance(value, int | float | complex) for value in values):
+        return getattr(np, {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}.get(name, name))(*values).item()
+    return getattr(xp, name)(*values)
+
+
+def _where(xp: Any, like: Any, condition: Any, yes: Any, no: Any) -> Any:
+    """xp.where that keeps the precision of the arrays where both values are Python numbers."""
+    if isinstance(condition, bool):
+        return yes if condition else no
+    if not hasattr(yes, "dtype") and not hasattr(no, "dtype"):
+        yes = xp.full_like(condition, yes, dtype=getattr(like, "dtype", None) or xp.float64)
+    return xp.where(condition, yes, no)
 
 
 def _softplus(xp: Any, value: Any) -> Any:
+    if isinstance(value, int | float):
+        return math.log1p(math.exp(-abs(value))) + max(value, 0.0)
     return xp.logaddexp(value, xp.zeros_like(value))
+
+
+def _modulus(xp: Any, x: Any, y: Any) -> Any:
+    return _call(xp, "sqrt", x * x + y * y)
+
+
+def _reciprocal(xp: Any, value: Any) -> Any:
+    if isinstance(value, int | float):
+        return 1.0 / value if value else 0.0
+    zero = value == 0
+    return xp.where(zero, xp.zeros_like(value), 1.0 / xp.where(zero, xp.ones_like(value), value))
+
+
+def _like(*values: Any) -> Any:
+    """An array whose precision results shall have: the first real one among the arguments, else a real part."""
+    arrays = [v for v in values if hasattr(v, "dtype") and "float" in str(v.dtype)]
+    parts = [v.real for v in values if hasattr(v, "dtype") and "complex" in str(v.dtype)]
+    return next(iter([*arrays, *parts]), None)
 
 
 @lru_cache(maxsize=4096)
 def function(arguments: tuple[sp.Symbol, ...], expressions: tuple[sp.Basic, ...]) -> Callable[..., tuple[Any, ...]]:
     """A function `f(xp, *arrays) -> tuple` that computes the expressions; symbols are passed in the given order.
 
-    A constant expression gives a Python number: the caller broadcasts.
+    `t` and `dt` may be passed as Python numbers, all else as arrays. A constant expression gives a Python number: the
+    caller broadcasts.
+
+    Raises
+    ------
+    EquationError
+        An expression holds a derivative without closed form.
     """
-    printer = ArrayPrinter()
     names = {symbol: f"v{index}" for index, symbol in enumerate(arguments)}
     renamed = [e.xreplace({s: sp.Symbol(n, **s.assumptions0) for s, n in names.items()}) for e in expressions]
     shared, reduced = sp.cse(renamed, symbols=(sp.Symbol(f"c{i}") for i in range(10**6)), list=True)
-    lines = [f"def generated(xp, {', '.join(names.values())}):" if names else "def generated(xp):"]
+    clock = {name for symbol, name in names.items() if str(symbol) in ("t", "dt")}
+    for symbol, value in shared:
+        if {str(s) for s in value.free_symbols} <= clock:
+            clock.add(str(symbol))
+    printer = ArrayPrinter()
+    printer._settings["clock"] = clock
+    lines = [f"def generated({', '.join(['xp', *names.values()])}):"]
     lines += [f"    {symbol} = {printer.doprint(value)}" for symbol, value in shared]
     lines += [f"    return ({''.join(printer.doprint(e) + ', ' for e in reduced)})"]
-    scope: dict[str, Any] = {"_as_number": _as_number, "_softplus": _softplus}
+    if any("like" in line for line in lines):
+        lines.insert(1, f"    like = _like({', '.join(names.values())})")
+    helpers = (_call, _where, _softplus, _modulus, _reciprocal, _like)
+    scope: dict[str, Any] = {helper.__name__: helper for helper in helpers}
     exec("\n".join(lines), scope)  # the text is printed from SymPy, never taken from a user
     return scope["generated"]

@@ -1,7 +1,8 @@
 """Linear operators of couplings: how the signals of one population arrive at another.
 
-Every operator K with weights w offers `apply` K x, `transpose` K^T y (`conjugate=True`: K^H y) and `outer`, the
-derivative of <y, K x> by the weights, summed over the batch. Arrays are (batch, *shape), in any array-API namespace.
+Every operator K with weights w offers `apply` K x, `transpose` K^T y, and `outer`: where y_hat is the error wave of
+y = K x, `outer(y_hat, conj(x))` is that of the weights, summed over the batch; for real numbers the derivative of
+sum(y_hat K x). Arrays are (batch, *shape), in any array-API namespace.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ class Operator(Protocol):
     @property
     def fan_in(self) -> int: ...
 
+    @property
+    def fan_out(self) -> int: ...
+
     def output_shape(self, source: tuple[int, ...]) -> tuple[int, ...]: ...
 
     def apply(self, xp: Any, weight: Array, x: Array) -> Array: ...
@@ -46,6 +50,12 @@ class Dense:
     shape: tuple[int, ...] | None = None
     """shape of the target where it is not (rows,)"""
 
+    def __post_init__(self) -> None:
+        if self.rows < 1 or self.columns < 1:
+            raise ShapeError(f"dense: {self.rows} rows and {self.columns} columns; both must be at least 1")
+        if self.shape is not None and math.prod(self.shape) != self.rows:
+            raise ShapeError(f"dense: the target's shape {self.shape} does not hold {self.rows} rows")
+
     @property
     def weight_shape(self) -> tuple[int, int]:
         return (self.rows, self.columns)
@@ -53,6 +63,10 @@ class Dense:
     @property
     def fan_in(self) -> int:
         return self.columns
+
+    @property
+    def fan_out(self) -> int:
+        return self.rows
 
     def output_shape(self, source: tuple[int, ...]) -> tuple[int, ...]:
         if math.prod(source) != self.columns:
@@ -87,6 +101,10 @@ class OneToOne:
     def fan_in(self) -> int:
         return 1
 
+    @property
+    def fan_out(self) -> int:
+        return 1
+
     def output_shape(self, source: tuple[int, ...]) -> tuple[int, ...]:
         if source != self.shape:
             raise ShapeError(f"a one-to-one operator of shape {self.shape} cannot take signals of shape {source}")
@@ -115,6 +133,8 @@ class Sparse:
     source: int
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", tuple(map(int, self.rows)))
+        object.__setattr__(self, "columns", tuple(map(int, self.columns)))
         if len(self.rows) != len(self.columns) or not self.rows:
             raise ShapeError(f"sparse: {len(self.rows)} rows but {len(self.columns)} columns; one of each a connection")
         if not (0 <= min(self.rows) and max(self.rows) < self.target):
@@ -130,6 +150,10 @@ class Sparse:
     def fan_in(self) -> int:
         return int(np.bincount(self.rows).max())
 
+    @property
+    def fan_out(self) -> int:
+        return int(np.bincount(self.columns).max())
+
     def output_shape(self, source: tuple[int, ...]) -> tuple[int, ...]:
         if source != (self.source,):
             raise ShapeError(f"a sparse operator over {self.source} elements cannot take signals of shape {source}")
@@ -140,7 +164,8 @@ class Sparse:
         gather, scatter = np.zeros((len(self.rows), self.source)), np.zeros((len(self.rows), self.target))
         gather[np.arange(len(self.rows)), self.columns] = 1
         scatter[np.arange(len(self.rows)), self.rows] = 1
-        return xp.asarray(gather, dtype=like.dtype), xp.asarray(scatter, dtype=like.dtype)
+        kind = {"dtype": like.dtype, "device": like.device} if hasattr(like, "device") else {"dtype": like.dtype}
+        return xp.asarray(gather, **kind), xp.asarray(scatter, **kind)
 
     def apply(self, xp: Any, weight: Array, x: Array) -> Array:
         gather, scatter = self._selectors(xp, x)
@@ -183,6 +208,10 @@ class Convolution:
     @property
     def fan_in(self) -> int:
         return self.channels_in * math.prod(self.kernel)
+
+    @property
+    def fan_out(self) -> int:
+        return self.channels_out * math.prod(self.kernel)
 
     def output_shape(self, source: tuple[int, ...]) -> tuple[int, ...]:
         if len(source) != 3 or source[0] != self.channels_in:
@@ -241,6 +270,10 @@ class Transposed:
 
     @property
     def fan_in(self) -> int:
+        return self.forward.fan_out
+
+    @property
+    def fan_out(self) -> int:
         return self.forward.fan_in
 
     def output_shape(self, source: tuple[int, ...]) -> tuple[int, ...]:
@@ -256,7 +289,7 @@ class Transposed:
         return self.forward.apply(xp, _conjugate(xp, weight), y)
 
     def outer(self, xp: Any, y: Array, x: Array) -> Array:
-        return self.forward.outer(xp, x, y)
+        return _conjugate(xp, self.forward.outer(xp, x, y))
 
     def macs(self, source: tuple[int, ...]) -> int:
         return self.forward.macs(self.source)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import ast
 import keyword
 import math
+import operator
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -153,7 +154,9 @@ def parse_expression(text: str, names: Mapping[str, sp.Basic], where: str, *, co
     EquationError
     """
     if len(text) > LONGEST:
-        raise EquationError(f"{where}: an expression of {len(text)} characters is too long (at most {LONGEST}); split it")
+        raise EquationError(
+            f"{where}: an expression of {len(text)} characters is too long (at most {LONGEST}); split it"
+        )
     place = f"{where}: in {shortened(text)}"
     try:
         reader = _Reader(names, place)
@@ -166,13 +169,17 @@ def parse_expression(text: str, names: Mapping[str, sp.Basic], where: str, *, co
         raise EquationError(f"{place}: nested too deeply; use definitions for its parts") from None
 
 
-class _Reader:
-    _binary = {
-        ast.Add: lambda a, b: a + b, ast.Sub: lambda a, b: a - b, ast.Mult: lambda a, b: a * b,
-        ast.Div: lambda a, b: a / b, ast.Pow: lambda a, b: a**b,
-    }  # fmt: skip
-    _compare = {ast.Gt: sp.Gt, ast.GtE: sp.Ge, ast.Lt: sp.Lt, ast.LtE: sp.Le}
+_BINARY = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+}
+_COMPARE = {ast.Gt: sp.Gt, ast.GtE: sp.Ge, ast.Lt: sp.Lt, ast.LtE: sp.Le}
 
+
+class _Reader:
     def __init__(self, names: Mapping[str, sp.Basic], where: str) -> None:
         self.names = names
         self.where = where
@@ -183,11 +190,11 @@ class _Reader:
             return self._finite(self._literal(node.value), node)
         if isinstance(node, ast.Name):
             return self._symbol(node.id)
-        if isinstance(node, ast.BinOp) and type(node.op) in self._binary:
+        if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
             left, right = self.number(node.left), self.number(node.right)
             if isinstance(node.op, ast.Pow):
                 self._check_power(left, right, node)
-            return self._finite(self._binary[type(node.op)](left, right), node)
+            return self._finite(_BINARY[type(node.op)](left, right), node)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
             value = self.number(node.operand)
             return -value if isinstance(node.op, ast.USub) else value
@@ -199,9 +206,9 @@ class _Reader:
 
     def condition(self, node: ast.AST) -> sp.Basic:
         """A node that stands for true or false."""
-        if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in self._compare:
+        if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _COMPARE:
             sides = self._real([self.number(node.left), self.number(node.comparators[0])], node)
-            return self._compare[type(node.ops[0])](*sides)
+            return _COMPARE[type(node.ops[0])](*sides)
         if isinstance(node, ast.BoolOp):
             return (sp.And if isinstance(node.op, ast.And) else sp.Or)(*map(self.condition, node.values))
         raise self._error(node, "is not a condition; write a comparison such as v > 1, joined by and / or")

@@ -15,7 +15,8 @@ import numpy as np
 import sympy as sp
 
 from physnn.equations import dimensions
-from physnn.equations.parse import NOISE, STEP, TIME, Line, parse_expression, split_lines
+from physnn.equations.functions import complex_valued
+from physnn.equations.parse import STEP, TIME, Line, checked_name, is_noise, parse_expression, shortened, split_lines
 from physnn.errors import EquationError, ParameterError, ShapeError, nearest
 
 ROLES = ("state", "unknown", "arrival", "input", "parameter", "event")
@@ -106,7 +107,12 @@ class Population:
         ------
         EquationError, ShapeError, ParameterError
         """
-        return _Builder(name, shape, equations, values or {}, events, projections or {}).build()
+        try:
+            return _Builder(name, shape, equations, values or {}, events, projections or {}).build()
+        except RecursionError:
+            raise EquationError(
+                f"population {name!r}: equations nested too deeply; use definitions for their parts"
+            ) from None
 
     @cached_property
     def symbols(self) -> dict[str, sp.Symbol]:
@@ -116,9 +122,9 @@ class Population:
 
     @cached_property
     def noises(self) -> tuple[str, ...]:
-        """Names of the white noises in the flows: xi, xi_1, ..."""
-        found = {str(s) for flow in self.flows.values() for s in flow.free_symbols}
-        return tuple(sorted(name for name in found if name.split("_")[0] == NOISE and name not in self.variables))
+        """Names of the white noises in the flows and definitions: xi, xi_1, ..."""
+        found = {str(s) for e in (*self.flows.values(), *self.definitions.values()) for s in e.free_symbols}
+        return tuple(sorted(name for name in found if is_noise(name) and name not in self.variables))
 
     @cached_property
     def dynamic(self) -> tuple[str, ...]:
@@ -143,12 +149,7 @@ class Population:
 
     def is_complex(self, expression: sp.Expr) -> bool:
         """Whether the expression takes complex values."""
-        if isinstance(expression, sp.re | sp.im | sp.Abs) or expression.is_real:
-            return False
-        if expression.has(sp.I):
-            return True
-        complex_symbols = {v.symbol for v in self.variables.values() if v.complex}
-        return bool(expression.free_symbols & complex_symbols)
+        return complex_valued(expression)
 
 
 class _Builder:
@@ -156,7 +157,9 @@ class _Builder:
         self, name: str, shape: int | Sequence[int], equations: str, values: Mapping[str, Any],
         events: Sequence[Event], projections: Mapping[str, str],
     ) -> None:  # fmt: skip
-        self.where = f"population {name!r}"
+        self.where = f"population {shortened(name)}"
+        if not name or set(name) & set(".:\n"):
+            raise EquationError(f"{self.where}: a name is not empty and has no '.', ':' or line break")
         self.name = name
         self.shape = _shape(shape, self.where)
         self.text = equations
@@ -169,11 +172,13 @@ class _Builder:
     def build(self) -> Population:
         variables = self._variables()
         frame = Population(self.name, self.shape, variables)
-        noise_names = {word for line in self.lines for word in _words(line.expression) if word.split("_")[0] == NOISE}
-        names = dict(frame.symbols) | {noise: sp.Symbol(noise, real=True) for noise in noise_names}
+        noises = {word for line in self.lines for word in _words(line.expression) if is_noise(word)}
+        names = dict(frame.symbols) | {noise: sp.Symbol(noise, real=True) for noise in noises}
         units = {line.name: line.unit for line in self.lines if line.kind == "definition"}
         for line in (line for line in self.lines if line.kind == "definition"):
-            self.definitions[line.name] = parse_expression(line.expression, {**names, **self.definitions}, self._at(line))
+            self.definitions[line.name] = parse_expression(
+                line.expression, {**names, **self.definitions}, self._at(line)
+            )
         names |= self.definitions
         parsed: dict[str, dict[str, sp.Expr]] = {"flow": {}, "map": {}, "constraint": {}}
         for line in self.lines:
@@ -182,17 +187,48 @@ class _Builder:
         population = Population(
             self.name, self.shape, variables, parsed["flow"], parsed["map"], parsed["constraint"], self.definitions,
             self.events,
-            {e.name: parse_expression(e.guard, names, f"{self.where}, guard of {e.name!r}") for e in self.events},
+            {e.name: parse_expression(e.guard, names, self._of(e, "guard"), condition=True) for e in self.events},
             {e.name: self._resets(e, names, variables) for e in self.events},
-            {e.name: parse_expression(e.refractory, names, f"{self.where}, refractory of {e.name!r}") for e in self.events},
+            {e.name: parse_expression(e.refractory, names, self._of(e, "refractory")) for e in self.events},
             frozenset(line.name for line in self.lines if "unless refractory" in line.flags),
             self._projections(frame), self._checked_values(variables), self.text,
         )  # fmt: skip
+        if population.held and not self.events:
+            raise EquationError(f"{self.where}: 'unless refractory' needs an event, and there is none")
+        for where, expression, target in self._assignments(population):
+            self._check_kind(where, expression, variables[target] if target else None)
         self._check_dimensions(population, units)
         return population
 
+    def _of(self, event: Event, part: str) -> str:
+        return f"{self.where}, {part} of {event.name!r}"
+
+    def _assignments(self, population: Population) -> list[tuple[str, sp.Basic, str]]:
+        """(where, expression, variable that takes its value) of all that may hold no noise; flows are apart."""
+        kinds = {"map": population.maps, "constraint": population.constraints}
+        found = [(self._at(line), kinds[line.kind][line.name], line.name) for line in self.lines if line.kind in kinds]
+        found += [(f"{self.where}, projection of {n!r}", e, n) for n, e in population.projections.items()]
+        for event in population.events:
+            found.append((self._of(event, "guard"), population.guards[event.name], ""))
+            found.append((self._of(event, "refractory"), population.refractory[event.name], event.name))
+            found += [(self._of(event, "reset"), e, n) for n, e in population.resets[event.name].items()]
+        for line in self.lines:
+            if line.kind == "flow":
+                quiet = {s: sp.Integer(1) for s in population.flows[line.name].free_symbols if is_noise(str(s))}
+                found.append((self._at(line), population.flows[line.name].xreplace(quiet), line.name))
+        return found
+
+    @staticmethod
+    def _check_kind(where: str, expression: sp.Basic, target: Variable | None) -> None:
+        if any(is_noise(str(symbol)) for symbol in expression.free_symbols):
+            raise EquationError(f"{where}: white noise can only stand in a flow dNAME/dt")
+        if target is not None and complex_valued(expression) and not target.complex:
+            raise EquationError(
+                f"{where}: gives complex values, but {target.name!r} is real; declare it complex, or take re or abs"
+            )
+
     def _at(self, line: Line) -> str:
-        return f"{self.where}, equation {line.text!r}"
+        return f"{self.where}, equation {shortened(line.text)}"
 
     def _variables(self) -> dict[str, Variable]:
         found: dict[str, Variable] = {}
@@ -200,29 +236,46 @@ class _Builder:
         for line in self.lines:
             if line.name in found or line.name in defined:
                 raise EquationError(f"{self._at(line)}: {line.name!r} is described twice")
+            self._dimension(line.unit, self._at(line))
             if line.kind == "definition":
                 defined.add(line.name)
                 continue
-            role = {"flow": "state", "map": "state", "constraint": "unknown"}.get(line.kind) or self._declared_role(line)
+            role = {"flow": "state", "map": "state", "constraint": "unknown"}.get(line.kind) or self._declared_role(
+                line
+            )
             found[line.name] = Variable(line.name, role, line.unit, "complex" in line.flags, "trainable" in line.flags)
         for event in self.events:
-            if event.name in found:
+            if event.name in found or event.name in defined:
                 raise EquationError(f"{self.where}: the event {event.name!r} has the name of a variable")
+            checked_name(event.name, f"{self.where}, event {event.name!r}")
             found[event.name] = Variable(event.name, "event", "1/s")
         return found
+
+    @staticmethod
+    def _dimension(unit: str, where: str) -> Any:
+        try:
+            return dimensions.dimension(unit)
+        except EquationError as error:
+            raise EquationError(f"{where}: {error}") from None
 
     def _declared_role(self, line: Line) -> str:
         roles = {{"trainable": "parameter"}.get(flag, flag) for flag in line.flags if flag != "complex"}
         if len(roles) != 1 or not roles <= set(ROLES):
-            raise EquationError(f"{self._at(line)}: a declaration is one of (parameter), (trainable), (arrival), (input)")
+            raise EquationError(
+                f"{self._at(line)}: a declaration is one of (parameter), (trainable), (arrival), (input)"
+            )
         return roles.pop()
 
-    def _resets(self, event: Event, names: Mapping[str, sp.Basic], variables: Mapping[str, Variable]) -> dict[str, sp.Expr]:
+    def _resets(
+        self, event: Event, names: Mapping[str, sp.Basic], variables: Mapping[str, Variable]
+    ) -> dict[str, sp.Expr]:
         for state in event.resets:
             if state not in variables or variables[state].role != "state":
                 states = [n for n, v in variables.items() if v.role == "state"]
-                raise EquationError(f"{self.where}, event {event.name!r}: no state {state!r} to reset{nearest(state, states)}")
-        where = f"{self.where}, reset of {event.name!r}"
+                raise EquationError(
+                    f"{self.where}, event {event.name!r}: no state {state!r} to reset{nearest(state, states)}"
+                )
+        where = self._of(event, "reset")
         return {state: parse_expression(text, names, where) for state, text in event.resets.items()}
 
     def _projections(self, frame: Population) -> dict[str, sp.Expr]:
@@ -249,16 +302,24 @@ class _Builder:
 
     def _checked_value(self, variable: Variable) -> np.ndarray:
         try:
-            value = np.asarray(self.values[variable.name], dtype=complex if variable.complex else float)
+            given = np.asarray(self.values[variable.name])
+            if given.dtype.kind not in "biufc":
+                raise TypeError(f"it holds {given.dtype.name}")
         except (TypeError, ValueError) as error:
-            raise ParameterError(f"{self.where}: {variable.name!r} is not a number or array of numbers ({error})") from None
+            raise ParameterError(
+                f"{self.where}: {variable.name!r} is not a number or array of numbers ({error})"
+            ) from None
+        if given.dtype.kind == "c" and not variable.complex:
+            raise ParameterError(f"{self.where}: {variable.name!r} has a complex value, but is declared real")
+        value = given.astype(complex if variable.complex else float)
         if not np.all(np.isfinite(value)):
             raise ParameterError(f"{self.where}: {variable.name!r} has a value that is not finite")
         try:
             np.broadcast_to(value, self.shape)
         except ValueError:
             raise ShapeError(
-                f"{self.where}: {variable.name!r} has shape {value.shape}, which does not fit the population's {self.shape}"
+                f"{self.where}: {variable.name!r} has shape {value.shape}, "
+                f"which does not fit the population's {self.shape}"
             ) from None
         return value
 
@@ -277,10 +338,10 @@ class _Builder:
         for name, projection in population.projections.items():
             self._expect(projection, known[population.symbols[name]], known, f"{self.where}, projection of {name!r}")
         for event in population.events:
-            dimensions.check(population.guards[event.name], known, f"{self.where}, guard of {event.name!r}")
-            self._expect(population.refractory[event.name], second, known, f"{self.where}, refractory of {event.name!r}")
+            dimensions.check(population.guards[event.name], known, self._of(event, "guard"))
+            self._expect(population.refractory[event.name], second, known, self._of(event, "refractory"))
             for state, reset in population.resets[event.name].items():
-                self._expect(reset, known[population.symbols[state]], known, f"{self.where}, reset of {event.name!r}")
+                self._expect(reset, known[population.symbols[state]], known, self._of(event, "reset"))
 
     @staticmethod
     def _expect(expression: sp.Basic, wanted: Any, known: Mapping[sp.Symbol, Any], where: str) -> None:
@@ -294,7 +355,9 @@ def _words(text: str) -> set[str]:
 
 
 def _shape(shape: int | Sequence[int], where: str) -> tuple[int, ...]:
-    wanted = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    wanted = tuple(shape) if isinstance(shape, Sequence) else (shape,)
     if not 1 <= len(wanted) <= 4 or any(not isinstance(n, int | np.integer) or n < 1 for n in wanted):
-        raise ShapeError(f"{where}: shape {shape!r} must be (n,) or (channels, height, width), all whole and at least 1")
+        raise ShapeError(
+            f"{where}: shape {shape!r} must be (n,) or (channels, height, width), all whole and at least 1"
+        )
     return tuple(int(n) for n in wanted)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import sympy as sp
 
+from physnn.equations.functions import step
 from physnn.equations.population import Population
+
+_JUMPS = (step, sp.sign, sp.Heaviside, sp.Piecewise)
+"""Functions whose derivative vanishes though they are not constant."""
 
 
 def residuals(population: Population) -> dict[str, sp.Expr]:
@@ -26,8 +30,11 @@ def closed_form(population: Population, names: tuple[str, ...] | None = None) ->
         return None
     rows = sp.Matrix([zero[name] for name in wanted])
     slope = rows.jacobian(symbols)
-    if slope.free_symbols & set(symbols) or slope.det() == 0:
+    jumps = {symbol for row in rows for part in row.atoms(*_JUMPS) for symbol in part.free_symbols}
+    if (slope.free_symbols | jumps) & set(symbols) or sp.simplify(slope.det()) == 0:
         return None
     rest = rows.xreplace({symbol: sp.Integer(0) for symbol in symbols})
     solution = -slope.LUsolve(rest)
-    return {name: sp.together(value) if len(symbols) > 1 else value for name, value in zip(wanted, solution, strict=True)}
+    return {
+        name: sp.together(value) if len(symbols) > 1 else value for name, value in zip(wanted, solution, strict=True)
+    }

@@ -3,69 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from graphlib import CycleError
 from typing import Any
 
 import numpy as np
 import sympy as sp
 
 from physnn.equations import dimensions
-from physnn.equations.operators import Operator
+from physnn.equations.coupling import Coupling, Input, Output, check_weights, weight_dimension
+from physnn.equations.operators import Dense, OneToOne
 from physnn.equations.population import Population
-from physnn.errors import EquationError, ParameterError, ShapeError, UnknownNameError, nearest
+from physnn.equations.schedule import Task, loop_message, schedule, topological
+from physnn.errors import CapabilityError, EquationError, ParameterError, ShapeError, UnknownNameError, nearest
 
-
-@dataclass(frozen=True)
-class Coupling:
-    """`operator` applied to a signal of `source`, delivered to `target` under the name `into`, `delay` later.
-
-    arrival(t) = sum over couplings of K signal(t - delay); nothing arrives before the first signal does.
-    """
-
-    name: str
-    source: str
-    target: str
-    signal: str | sp.Expr
-    """text or expression in the source's variables and definitions"""
-    operator: Operator
-    into: str
-    """an arrival of the target"""
-    delay: float = 0.0
-    """[s], at least 0"""
-    unit: str = "1"
-    """unit of a weight: that of the arrival divided by that of the signal"""
-    trainable: bool = True
-    weights: str = ""
-    """parameter key of the weights; the coupling's own name where empty. Couplings may share."""
-    initial: Any = None
-    """initial weights, an array of `operator.weight_shape`"""
-    plasticity: Population | None = None
-    """equations of the weights: a population of shape `weight_shape` with a state `w` and inputs `pre`, `post`"""
-    post: str = ""
-    """signal of the target that plasticity reads as `post`"""
-
-    @property
-    def key(self) -> str:
-        """Parameter key of the weights."""
-        return self.weights or self.name
-
-
-@dataclass(frozen=True)
-class Input:
-    """A named way in: it drives an input, sets a state's initial condition, or sets a parameter per sample."""
-
-    population: str
-    variable: str
-
-
-@dataclass(frozen=True)
-class Output:
-    """A named way out: an expression in one population's variables."""
-
-    population: str
-    expression: str | sp.Expr
+__all__ = ["Coupling", "Input", "Output", "System"]
 
 
 @dataclass(frozen=True)
@@ -99,13 +54,21 @@ class System:
             self._check_coupling(coupling)
         for name, port in self.inputs.items():
             self._check_input(name, port)
-        _ = self.order
+        for name, port in self.outputs.items():
+            self._check_expression(self.readouts[name], self.populations[port.population], f"output {name!r}")
+        self._check_keys()
+        _ = self.schedule
 
     @classmethod
     def of(
-        cls, populations: Iterable[Population], couplings: Iterable[Coupling] = (),
-        inputs: Mapping[str, Input] | None = None, outputs: Mapping[str, Output] | None = None, *, derived: bool = False,
-    ) -> System:  # fmt: skip
+        cls,
+        populations: Iterable[Population],
+        couplings: Iterable[Coupling] = (),
+        inputs: Mapping[str, Input] | None = None,
+        outputs: Mapping[str, Output] | None = None,
+        *,
+        derived: bool = False,
+    ) -> System:
         """A System from lists; names must be unique."""
         named = _named(populations, "population"), _named(couplings, "coupling")
         return cls(*named, inputs or {}, outputs or {}, derived)
@@ -125,26 +88,58 @@ class System:
         return [c for c in self.couplings.values() if c.source == population]
 
     @cached_property
+    def schedule(self) -> tuple[Task, ...]:
+        """Arrivals and constraints in an order in which all is known before it is needed within a step."""
+        return schedule(self)
+
+    @cached_property
     def order(self) -> tuple[str, ...]:
-        """Populations in an order in which instantaneous signals can be computed within a step."""
-        edges = {name: set() for name in self.populations}
+        """Populations in an order in which all that arrives at one is known when its turn comes.
+
+        Raises
+        ------
+        EquationError
+            No such order exists, as where a population sends an unknown to an arrival of its own that its constraints
+            do not name; `schedule` goes through arrivals one by one.
+        """
+        edges: dict[str, set[str]] = {name: set() for name in self.populations}
         for coupling in self.couplings.values():
             if coupling.delay == 0 and self.instantaneous(coupling):
                 edges[coupling.target].add(coupling.source)
         found = topological(edges)
-        if isinstance(found, list):
-            raise EquationError(
-                f"a loop without delay runs through {' -> '.join([*found, found[0]])}: give one of its couplings a delay, "
-                "or write the loop as one population with a constraint"
-            )
+        if isinstance(found, CycleError):
+            raise EquationError(loop_message(found.args[1]))
         return found
 
     @cached_property
     def steady_order(self) -> tuple[str, ...] | None:
         """Populations in feed-forward order, or None where the couplings form a loop."""
-        edges = {name: {c.source for c in self.couplings.values() if c.target == name} for name in self.populations}
+        edges: dict[str, set[str]] = {name: set() for name in self.populations}
+        for coupling in self.couplings.values():
+            edges[coupling.target].add(coupling.source)
         found = topological(edges)
-        return None if isinstance(found, list) else found
+        return None if isinstance(found, CycleError) else found
+
+    def check_steady(self) -> None:
+        """Whether a stationary state is defined by flows, maps and constraints alone.
+
+        Raises
+        ------
+        CapabilityError
+            Events, projections or plastic couplings act as well.
+        """
+        for population in self.populations.values():
+            acting = "events" if population.events else "a projection" if population.projections else ""
+            if acting:
+                raise CapabilityError(
+                    f"population {population.name!r} has {acting}: its equations alone do not give a stationary state; "
+                    "run it in time"
+                )
+        for coupling in self.couplings.values():
+            if coupling.plasticity is not None:
+                raise CapabilityError(
+                    f"coupling {coupling.name!r} is plastic: there is no stationary state; run it in time"
+                )
 
     def instantaneous(self, coupling: Coupling) -> bool:
         """Whether the signal depends on what arrives in the same step (through an arrival or a constraint)."""
@@ -174,28 +169,46 @@ class System:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of the equations, couplings and ports; parameter values do not enter."""
-        parts = [f"{p.name}{p.shape}{p.text}{p.events}{sorted(map(str, p.projections.items()))}" for p in self.populations.values()]
+        parts: list[object] = [_essence(population) for population in self.populations.values()]
         parts += [
-            f"{c.name}{c.source}{c.target}{self.signals[c.name]}{c.operator}{c.into}{c.delay}{c.key}"
+            (
+                c.name, c.source, c.target, sp.srepr(self.signals[c.name]), repr(c.operator), c.into, c.delay, c.unit,
+                c.trainable, c.key, _essence(c.plasticity) if c.plasticity else None, c.post,
+            )
             for c in self.couplings.values()
-        ]
-        parts += [f"{k}{v}" for k, v in self.inputs.items()] + [f"{k}{v}" for k, v in self.readouts.items()]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+        ]  # fmt: skip
+        parts += [(name, port.population, port.variable) for name, port in self.inputs.items()]
+        parts += [(name, port.population, sp.srepr(self.readouts[name])) for name, port in self.outputs.items()]
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
     def check_inputs(self, inputs: Mapping[str, Any]) -> None:
-        """Names and shapes of arrays given to the input ports: (batch, *shape) or (batch, steps, *shape)."""
-        batches = {name: int(value.shape[0]) for name, value in inputs.items() if len(value.shape)}
-        if len(set(batches.values())) > 1:
-            raise ShapeError(f"the inputs have batches of different sizes: {batches}")
+        """Names and shapes of arrays given to the input ports: (batch, *shape) or (batch, steps, *shape).
+
+        An input that is not given is zero; a state that is not given starts at its own value.
+
+        Raises
+        ------
+        UnknownNameError, ShapeError
+        """
         for name, value in inputs.items():
             if name not in self.inputs:
                 raise UnknownNameError("input port", name, self.inputs)
-            shape = self.populations[self.inputs[name].population].shape
-            given = tuple(value.shape)
-            if given[1:] != shape and given[2:] != shape:
-                raise ShapeError(
-                    f"input {name!r} has shape {given}; expected (batch, {_axes(shape)}) or (batch, steps, {_axes(shape)})"
+            port = self.inputs[name]
+            population = self.populations[port.population]
+            variable, shape, given = population.variables[port.variable], population.shape, tuple(value.shape)
+            timed = variable.role != "state" and len(given) == len(shape) + 2
+            if given[2 if timed else 1 :] != shape or len(given) <= len(shape) or 0 in given:
+                wanted = f"(batch, {_axes(shape)})" + (
+                    f" or (batch, steps, {_axes(shape)})" if variable.role != "state" else ""
                 )
+                raise ShapeError(f"input {name!r} has shape {given}; expected {wanted}")
+            if "complex" in str(value.dtype) and not variable.complex:
+                raise ShapeError(
+                    f"input {name!r} has complex values, but {port.variable!r} of {population.name!r} is real"
+                )
+        batches = {name: int(value.shape[0]) for name, value in inputs.items()}
+        if len(set(batches.values())) > 1:
+            raise ShapeError(f"the inputs have batches of different sizes: {batches}")
 
     def _signal(self, coupling: Coupling) -> sp.Expr:
         source = self.population(coupling.source, f"coupling {coupling.name!r}")
@@ -214,39 +227,99 @@ class System:
         source, target = self.populations[coupling.source], self.population(coupling.target, where)
         if coupling.into not in target.role("arrival"):
             raise EquationError(
-                f"{where}: population {target.name!r} has no arrival {coupling.into!r}{nearest(coupling.into, target.role('arrival'))}"
+                f"{where}: population {target.name!r} has no arrival {coupling.into!r}"
+                f"{nearest(coupling.into, target.role('arrival'))}"
             )
         if not (np.isfinite(coupling.delay) and coupling.delay >= 0):
             raise ParameterError(f"{where}: delay {coupling.delay} s must be finite and at least 0")
         delivered = coupling.operator.output_shape(source.shape)
         if delivered != target.shape:
             raise ShapeError(f"{where}: delivers shape {delivered} to {target.name!r}, whose shape is {target.shape}")
-        if coupling.initial is not None and np.shape(coupling.initial) != coupling.operator.weight_shape:
-            raise ShapeError(
-                f"{where}: weights have shape {np.shape(coupling.initial)}, the operator needs {coupling.operator.weight_shape}"
-            )
-        complex_weights = coupling.initial is not None and np.iscomplexobj(coupling.initial)
+        complex_weights = coupling.initial is not None and check_weights(coupling, coupling.initial)
         signal = self.signals[coupling.name]
+        self._check_expression(signal, source, where)
         if (source.is_complex(signal) or complex_weights) and not target.variables[coupling.into].complex:
             raise EquationError(f"{where}: delivers complex values, but {coupling.into!r} of {target.name!r} is real")
         if coupling.plasticity is not None:
-            self._check_plasticity(coupling, where)
+            self._check_plasticity(coupling, coupling.plasticity, where)
         if self.derived:
             return
         carried = dimensions.check(signal, source.dimensions, where) or dimensions.NONE
         wanted = target.dimensions[target.symbols[coupling.into]]
-        if carried * dimensions.dimension(coupling.unit) != wanted:
+        if carried * weight_dimension(coupling, where) != wanted:
             raise EquationError(
                 f"{where}: a signal of dimension {carried or 1} times weights in {coupling.unit!r} does not give "
                 f"{coupling.into!r} of dimension {wanted or 1}; set `unit` of the coupling"
             )
+        if coupling.plasticity is not None:
+            self._check_plastic_dimensions(coupling, coupling.plasticity, carried, where)
 
-    def _check_plasticity(self, coupling: Coupling, where: str) -> None:
-        rule = coupling.plasticity
-        if rule.shape != coupling.operator.weight_shape or "w" not in rule.dynamic or set(rule.role("input")) - {"pre", "post"}:
+    def _check_expression(self, expression: sp.Expr, population: Population, where: str) -> None:
+        unknown = {str(symbol) for symbol in expression.free_symbols} - population.symbols.keys()
+        if unknown:
+            name = min(unknown)
             raise EquationError(
-                f"{where}: plasticity needs shape {coupling.operator.weight_shape}, a state 'w' and no inputs but 'pre', 'post'"
+                f"{where}: population {population.name!r} has no {name!r}{nearest(name, population.symbols)}"
             )
+        if not self.derived:
+            dimensions.check(expression, population.dimensions, where)
+
+    def _check_plasticity(self, coupling: Coupling, rule: Population, where: str) -> None:
+        if (
+            rule.shape != coupling.operator.weight_shape
+            or "w" not in rule.dynamic
+            or set(rule.role("input")) - {"pre", "post"}
+        ):
+            raise EquationError(
+                f"{where}: plasticity needs shape {coupling.operator.weight_shape}, a state 'w' "
+                "and no inputs but 'pre', 'post'"
+            )
+        if rule.constraints or rule.events or rule.projections or rule.noises or rule.role("arrival"):
+            raise EquationError(f"{where}: plasticity consists of flows and maps alone, without noise")
+        if not isinstance(coupling.operator, Dense | OneToOne):
+            raise EquationError(f"{where}: plasticity needs a dense or one-to-one operator")
+        if any(c.key == coupling.key and c is not coupling for c in self.couplings.values()):
+            raise EquationError(f"{where}: weights that other couplings share cannot be plastic")
+        if "post" in rule.role("input"):
+            self.populations[coupling.target].expression(coupling.post, f"{where}, `post` for its plasticity")
+
+    def _check_plastic_dimensions(self, coupling: Coupling, rule: Population, carried: Any, where: str) -> None:
+        target = self.populations[coupling.target]
+        wanted = {"w": weight_dimension(coupling, where), "pre": carried}
+        if "post" in rule.role("input"):
+            post = target.expression(coupling.post, where)
+            wanted["post"] = dimensions.check(post, target.dimensions, where) or dimensions.NONE
+        for name in wanted.keys() & rule.variables.keys():
+            found = rule.dimensions[rule.symbols[name]]
+            if found != wanted[name]:
+                raise EquationError(
+                    f"{where}: plasticity has {name!r} of dimension {found or 1}, here it is {wanted[name] or 1}"
+                )
+
+    def _check_keys(self) -> None:
+        """Parameter keys mean one thing each: couplings that share weights agree on them."""
+        own = {f"{p.name}.{name}" for p in self.populations.values() for name in p.role("parameter")}
+        first: dict[str, Coupling] = {}
+        for coupling in self.couplings.values():
+            if coupling.key in own:
+                raise EquationError(
+                    f"coupling {coupling.name!r}: its weights have the key {coupling.key!r} of a parameter"
+                )
+            other = first.setdefault(coupling.key, coupling)
+            same = (
+                other.operator.weight_shape == coupling.operator.weight_shape and other.trainable == coupling.trainable
+            )
+            if not same or not _same(other.initial, coupling.initial):
+                raise EquationError(
+                    f"couplings {other.name!r} and {coupling.name!r} share the weights {coupling.key!r}, but differ in "
+                    "their shape, initial values or whether they are trainable"
+                )
+        driven = Counter((port.population, port.variable) for port in self.inputs.values())
+        for (population, variable), count in driven.items():
+            if count > 1:
+                raise EquationError(
+                    f"{count} input ports drive {variable!r} of population {population!r}; only one can"
+                )
 
     def _check_input(self, name: str, port: Input) -> None:
         population = self.population(port.population, f"input {name!r}")
@@ -258,30 +331,18 @@ class System:
             )
 
 
-def topological(edges: Mapping[str, set[str]]) -> tuple[str, ...] | list[str]:
-    """Nodes with all they need before them (`edges`: node -> what it needs), or the nodes of a loop as a list."""
-    done: dict[str, None] = {}
-    path: list[str] = []
+def _same(a: Any, b: Any) -> bool:
+    return a is b or (a is not None and b is not None and np.array_equal(a, b))
 
-    def visit(node: str) -> list[str] | None:
-        if node in done:
-            return None
-        if node in path:
-            return path[path.index(node) :]
-        path.append(node)
-        for needed in sorted(edges[node]):
-            loop = visit(needed)
-            if loop:
-                return loop
-        path.pop()
-        done[node] = None
-        return None
 
-    for node in edges:
-        loop = visit(node)
-        if loop:
-            return loop[::-1]
-    return tuple(done)
+def _essence(population: Population) -> tuple[object, ...]:
+    """What makes a population what it is, without parameter values."""
+    groups = (
+        population.flows, population.maps, population.constraints, population.guards, population.refractory,
+        population.projections, *(population.resets[event.name] for event in population.events),
+    )  # fmt: skip
+    equations = [[(name, sp.srepr(e)) for name, e in sorted(group.items())] for group in groups]
+    return (population.name, population.shape, repr(dict(population.variables)), equations, sorted(population.held))
 
 
 def _named(items: Iterable[Any], kind: str) -> dict[str, Any]:

@@ -20,13 +20,16 @@ class Trace:
     step: float
     """time between entries [s, model time]; 0 for a steady state"""
     fields: Mapping[str, Array]
-    """'population.variable' -> (batch, times, *shape): states, unknowns, arrivals, inputs, noises"""
+    """'population.variable' -> (batch, times, *shape): states, unknowns, arrivals, inputs, noises, and
+    parameters that an input port sets per sample"""
     sent: Mapping[str, Array]
     """coupling -> the signal that entered it, (batch, times, *shape of the source)"""
     outputs: Mapping[str, Array]
     """output port -> (batch, times, *shape)"""
     state: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """where the run ended, to be handed to the next `run`"""
+    start: float = 0.0
+    """time of the first entry [s, model time]: not 0 in a run that continues another"""
 
     @property
     def steady(self) -> bool:

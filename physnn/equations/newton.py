@@ -1,0 +1,162 @@
+"""Newton's method, element by element, with step halving: how constraints and stationary states are solved.
+
+A junction with an exponential characteristic needs the halving: the full step from v = 0 overshoots to where exp(v)
+overflows, and comes back by one thermal voltage a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from numpy.typing import NDArray
+
+from physnn.equations.adjoint import partials
+from physnn.equations.population import Population, Variable
+from physnn.errors import NumericsError
+
+Array = NDArray[Any]
+Compute = Callable[[tuple[sp.Expr, ...], Mapping[str, Array]], list[Array]]
+_STEPS = 100
+_HALVINGS = 50
+_ROUNDING = 4 * float(np.finfo(float).eps)
+
+
+def solve(
+    population: Population, residuals: Mapping[str, sp.Expr], start: Mapping[str, Array],
+    compute: Compute,
+) -> dict[str, Array]:  # fmt: skip
+    """Values of the named variables for which all residuals vanish, from `start`.
+
+    A complex unknown counts as two real ones, so that residuals may hold its conjugate or modulus.
+
+    Parameters
+    ----------
+    residuals : mapping
+        Name of an unknown -> F of 0 = F; as many equations as unknowns.
+    start : mapping
+        Unknown -> first guess, (batch, *shape).
+    compute : callable
+        (expressions, values of the unknowns) -> their values, each (batch, *shape).
+
+    Raises
+    ------
+    NumericsError
+        No solution was found.
+    """
+    problem = _Problem(population, residuals, compute)
+    described = f"population {population.name!r}: 0 = {', '.join(map(str, residuals.values()))}"
+    with np.errstate(all="ignore"):
+        return problem.unpacked(_search(problem, problem.packed(start), described))
+
+
+class _Problem:
+    """Residuals and their slopes as real arrays (batch, *shape, rows) and (batch, *shape, rows, columns)."""
+
+    def __init__(
+        self,
+        population: Population,
+        residuals: Mapping[str, sp.Expr],
+        compute: Compute,
+    ) -> None:
+        self.variables = tuple(population.variables[name] for name in residuals)
+        self.rows = tuple(residuals.values())
+        self.slopes, self.sizes = _derived(self.rows, self.variables)
+        self.compute = compute
+
+    def packed(self, values: Mapping[str, Array]) -> Array:
+        parts: list[Array] = []
+        for variable in self.variables:
+            value = values[variable.name]
+            parts += [np.real(value), np.imag(value)] if variable.complex else [value]
+        return np.stack(parts, axis=-1).astype(float)
+
+    def unpacked(self, x: Array) -> dict[str, Array]:
+        found, column = {}, 0
+        for variable in self.variables:
+            found[variable.name] = x[..., column] + 1j * x[..., column + 1] if variable.complex else x[..., column]
+            column += 2 if variable.complex else 1
+        return found
+
+    def residual(self, x: Array) -> Array:
+        return self._real(self.compute(self.rows, self.unpacked(x)))
+
+    def linearised(self, x: Array) -> tuple[Array, Array]:
+        """The slopes, and the sums of the terms' moduli: what rounding errors of the residual are measured by."""
+        count, values = len(self.rows), self.compute((*self.sizes, *self.slopes), self.unpacked(x))
+        sizes, slopes = values[:count], values[count:]
+        columns = [self._real(slopes[k : k + count]) for k in range(0, len(slopes), count)]
+        return np.stack(columns, axis=-1), self._real(sizes, both=True)
+
+    def _real(self, values: list[Array], *, both: bool = False) -> Array:
+        parts: list[Array] = []
+        for variable, value in zip(self.variables, values, strict=True):
+            parts += [np.real(value), np.real(value) if both else np.imag(value)] if variable.complex else [value]
+        return np.stack(parts, axis=-1)
+
+
+@lru_cache(maxsize=256)
+def _derived(
+    rows: tuple[sp.Expr, ...], variables: tuple[Variable, ...]
+) -> tuple[tuple[sp.Expr, ...], tuple[sp.Expr, ...]]:
+    """Slopes, column by column (a complex variable has two), and the sums of the terms' moduli."""
+    by_variable = [[partials(row, variable) for row in rows] for variable in variables]
+    slopes = [row[k] for column in by_variable for k in range(len(column[0])) for row in column]
+    return tuple(slopes), tuple(sp.Add(*map(sp.Abs, sp.Add.make_args(row))) for row in rows)
+
+
+def _search(problem: _Problem, x: Array, described: str) -> Array:
+    value = problem.residual(x)
+    for _ in range(_STEPS):
+        slope, size = problem.linearised(x)
+        exact = np.all(np.abs(value) <= _ROUNDING * size, axis=-1)
+        # Where the equations hold already, their slope does not matter and may vanish.
+        slope = np.where(exact[..., None, None], np.eye(value.shape[-1]), slope)
+        change = np.where(exact[..., None], 0.0, _solution(slope, value, described))
+        done = exact | np.all(np.abs(change) <= _ROUNDING * np.abs(x), axis=-1)
+        if np.all(done):
+            return x - change
+        x, value, stuck = _descent(problem, x, change, value, slope, done)
+        if np.any(stuck & np.any(np.abs(change) > 1e-9 * np.abs(x), axis=-1)):
+            break
+        if np.all(stuck | done):
+            return x
+    raise NumericsError(f"{described} has no solution that Newton's method finds in {_STEPS} steps")
+
+
+def _solution(slope: Array, value: Array, described: str) -> Array:
+    """The Newton correction: slope^-1 value."""
+    try:
+        change = np.linalg.solve(slope, value[..., None])[..., 0]
+    except np.linalg.LinAlgError:
+        raise NumericsError(f"{described} has no unique solution (its derivative vanishes)") from None
+    if not np.all(np.isfinite(change)):
+        raise NumericsError(f"{described} meets a number that is not finite")
+    return change
+
+
+def _descent(
+    problem: _Problem, x: Array, change: Array, value: Array, slope: Array, done: Array
+) -> tuple[Array, Array, Array]:
+    """A step along `change`, halved until the next correction with the same slope is smaller; and where it never was.
+
+    This test does not depend on how equations are scaled (Deuflhard, Newton Methods for Nonlinear Problems, 2004,
+    section 3.3): volts and amperes need not be weighed against each other.
+    """
+    scale = np.maximum(np.abs(x), np.abs(change))
+    scale = np.where(scale > 0, scale, 1.0)
+    size = np.max(np.abs(change) / scale, axis=-1)
+    share = np.ones(size.shape)
+    for _ in range(_HALVINGS):
+        following = x - share[..., None] * change
+        found = problem.residual(following)
+        left = np.linalg.solve(slope, np.where(np.isfinite(found), found, np.inf)[..., None])[..., 0]
+        worse = ~(np.max(np.abs(left) / scale, axis=-1) < size) & ~done
+        if not np.any(worse):
+            return following, found, worse
+        share = np.where(worse, share / 2, share)
+    keep = worse[..., None]
+    return np.where(keep, x, following), np.where(keep, value, found), worse
