@@ -42,6 +42,10 @@ class DataError(PhysnnError):
     """A data set has the wrong width, labels out of range, or values that are not finite."""
 
 
+class CheckpointError(PhysnnError):
+    """A checkpoint is damaged, of another version, or of another network."""
+
+
 class ExperimentError(PhysnnError):
     """An experiment file or an output folder cannot be used."""
 

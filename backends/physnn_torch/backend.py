@@ -9,13 +9,13 @@ import array_api_compat.torch as xp
 import torch
 
 from physnn.equations import System, Trace, companion_inputs
-from physnn.errors import DeviceError, UnknownNameError
-from physnn.substrate.contract import REFUSED, SUPPORTED, CompanionSpec, Finding
+from physnn.errors import CapabilityError, DeviceError, ParameterError
+from physnn.substrate.contract import APPROXIMATED, REFUSED, SUPPORTED, CompanionSpec, Finding, check_cotangents
 from physnn.substrate.meter import Meter
 from physnn.substrate.placement import PlacedSystem
 from physnn.substrate.profiles import Profile
 from physnn_torch.costs import Cost, cost_of
-from physnn_torch.engine import Engine, Tensor
+from physnn_torch.engine import Engine, Tensor, is_finite
 from physnn_torch.stepping import Run
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -27,16 +27,33 @@ class Backend:
     name = "torch"
 
     def check(self, system: System, profile: Profile) -> list[Finding]:
-        """Plastic couplings are refused (the rule's updates run on the host instead); all else is supported."""
+        """Plastic couplings are refused (the rule's updates run on the host instead), converters are ideal."""
         found = [Finding(f"population {name}", SUPPORTED) for name in system.populations]
         for coupling in system.couplings.values():
-            refused = coupling.plasticity is not None
-            detail = "weights that change while it runs; freeze it, or run the System in the interpreter" if refused else ""
-            found.append(Finding(f"coupling {coupling.name}", REFUSED if refused else SUPPORTED, detail))
+            if coupling.plasticity is None:
+                found.append(Finding(f"coupling {coupling.name}", SUPPORTED))
+            else:
+                detail = "weights that change while it runs; freeze it, or run the System in the interpreter"
+                found.append(Finding(f"coupling {coupling.name}", REFUSED, detail))
+        noise = profile.noise
+        if profile.range.signal is not None or noise.read is not None or noise.temperature is not None:
+            detail = "ideal: their range, bits and noise are left out; backend 'waveguide' simulates them"
+            found.append(Finding("converters and detectors", APPROXIMATED, detail))
         return found
 
     def build(self, placed: PlacedSystem) -> TorchSubstrate:
-        """A substrate on the device and in the precision that the placed System asks for."""
+        """A substrate on the device and in the precision that the placed System asks for.
+
+        Raises
+        ------
+        DeviceError
+            A GPU is asked for and there is none.
+        CapabilityError
+            A coupling is plastic.
+        """
+        refused = [f for f in self.check(placed.system, placed.profile) if f.status == REFUSED]
+        if refused:
+            raise CapabilityError(f"backend 'torch' refuses {refused[0].part}: {refused[0].detail}")
         if placed.device == "cuda" and not torch.cuda.is_available():
             raise DeviceError("device 'cuda' was asked for, but no CUDA GPU is available here; use device 'cpu'")
         return TorchSubstrate(placed)
@@ -56,9 +73,10 @@ class TorchSubstrate:
         self.meter = Meter(host_is_device=True)
         self.cost = cost_of(placed.system, self.engine.dtype.itemsize)
         self._companions: dict[str, tuple[Engine, Cost]] = {}
+        self._noisy = any(p.noises for p in placed.system.populations.values())
         self._written: dict[str, Tensor] = {}
-        self._held: dict[str, Tensor] = {}
-        self._writes = 0
+        self.held: dict[str, Tensor] = {}
+        self._writes = self._runs = 0
         self.write(placed.system.parameters)
 
     def asarray(self, values: Any) -> Tensor:
@@ -66,61 +84,73 @@ class TorchSubstrate:
         return self.engine.array(values)
 
     def run(self, inputs: Mapping[str, Tensor], duration: float, state: Mapping[str, Any] | None = None) -> Trace:
-        """Run for `duration` [s, model time] with the placed step."""
-        steps = round(duration / self.placed.step)
+        """Run for `duration` [s, model time] with the placed step.
+
+        Noise in the equations is that of the interpreter with the seed `placed.seed + k 2^32`, k = 0 in the first run
+        from rest, 1 in the second, and so on.
+        """
+        steps = self.placed.steps(duration)
         tensors = {name: self.asarray(value) for name, value in inputs.items()}
-        trace = Run(self.engine, self._held, tensors, self.placed.step, self.placed.seed, state).advance(steps)
+        seed = self.placed.seed + (self._runs << 32)
+        trace = Run(self.engine, self.held, tensors, self.placed.step, seed, state).advance(steps)
+        self._runs += self._noisy and state is None
         self._count(self.cost, tensors, steps + 1)
         return trace
 
     def steady(self, inputs: Mapping[str, Tensor], tolerance: float = 1e-9) -> Trace:
         """The stationary state for constant inputs."""
         tensors = {name: self.asarray(value) for name, value in inputs.items()}
-        trace = self.engine.steady(tensors, self._held, tolerance)
-        self._count(self.cost, tensors, 1)
+        for name, population in self.placed.system.populations.items():
+            if population.events:
+                raise CapabilityError(f"population {name!r} has events and thus no stationary state; run it in time")
+        trace, sweeps = self.engine.steady(tensors, self.held, tolerance)
+        self._count(self.cost, tensors, sweeps)
         return trace
 
     def companion(self, spec: CompanionSpec, about: Trace) -> TorchCompanion:
         """The reflected wave about an incident trace, through the same weights."""
-        if spec.transport not in ("transpose", "random"):
-            raise UnknownNameError("transport", spec.transport, ("transpose", "random"))
         companion = self.placed.companion(spec.transport)
         if spec.transport not in self._companions:
             engine = Engine(companion.system, self.engine.dtype, self.engine.device)
             self._companions[spec.transport] = engine, cost_of(companion.system, self.engine.dtype.itemsize)
-            self._held |= {k: self.asarray(v) for k, v in self.placed.realise(self.placed.feedback(companion)).items()}
+            self.held |= {k: self.asarray(v) for k, v in self.placed.realise(self.placed.feedback(companion)).items()}
         return TorchCompanion(self, spec.transport, about)
 
     def write(self, parameters: Mapping[str, Any]) -> None:
         """Program parameters; what the device then holds follows from the profile."""
-        self._writes += 1
-        for name, value in parameters.items():
-            if name not in self.placed.system.parameters:
-                raise UnknownNameError("parameter", name, self.placed.system.parameters)
-            self._written[name] = self.asarray(value)
-        if self.placed.profile.kind in ("processor", "ideal"):
-            self._held |= {name: self._written[name] for name in parameters}
+        self.placed.check_write(parameters)
+        new = {name: self.asarray(value).detach().clone() for name, value in parameters.items()}
+        for name, value in new.items():
+            if not is_finite(value):
+                raise ParameterError(f"parameter {name!r} has a value that is not finite; it cannot be written")
+        if self.placed.exact:
+            held = new
         else:
-            plain = {name: self._written[name].detach().cpu().numpy() for name in parameters}
-            self._held |= {k: self.asarray(v) for k, v in self.placed.realise(plain, self._writes).items()}
+            plain = {name: value.cpu().numpy() for name, value in new.items()}
+            held = {k: self.asarray(v) for k, v in self.placed.realise(plain, self._writes + 1).items()}
+        if not self.placed.weight_keys.issuperset(new):
+            self.placed.stability.check({name: value.cpu().numpy() for name, value in (self.held | held).items()})
+        self._writes += 1
+        self._written |= new
+        self.held |= held
 
     def read(self) -> dict[str, Tensor]:
         """The parameters as written."""
-        return dict(self._written)
+        return {name: value.clone() for name, value in self._written.items()}
 
     def snapshot(self) -> dict[str, Any]:
-        """Parameters, number of writes and counts."""
+        """Parameters, numbers of writes and noisy runs, counts."""
         return {
             "written": {k: v.clone() for k, v in self._written.items()},
-            "held": {k: v.clone() for k, v in self._held.items()},
-            "writes": self._writes, "counts": dict(self.meter.counts),
+            "held": {k: v.clone() for k, v in self.held.items()},
+            "writes": self._writes, "runs": self._runs, "counts": dict(self.meter.counts),
         }  # fmt: skip
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Go back to a snapshot."""
         self._written = {k: self.asarray(v).clone() for k, v in snapshot["written"].items()}
-        self._held = {k: self.asarray(v).clone() for k, v in snapshot["held"].items()}
-        self._writes = snapshot["writes"]
+        self.held |= {k: self.asarray(v).clone() for k, v in snapshot["held"].items()}
+        self._writes, self._runs = snapshot["writes"], snapshot["runs"]
         self.meter.counts.clear()
         self.meter.add(**snapshot["counts"])
 
@@ -146,17 +176,21 @@ class TorchCompanion:
 
     def run(self, cotangents: Mapping[str, Tensor]) -> Trace:
         """Send the reflected wave back over the whole incident trace."""
-        inputs = companion_inputs(self.companion, self.about, cotangents)
+        inputs = self._inputs(cotangents)
         steps = next(iter(inputs.values())).shape[1]
         placed = self.substrate.placed
-        trace = Run(self.engine, self.substrate._held, inputs, placed.step, placed.seed, None).advance(steps)
+        trace = Run(self.engine, self.substrate.held, inputs, placed.step, placed.seed, None).advance(steps)
         self.substrate._count(self.cost, inputs, steps + 1)
         return trace
 
     def steady(self, cotangents: Mapping[str, Tensor], tolerance: float = 1e-9) -> Trace:
         """The stationary reflected wave."""
-        inputs = companion_inputs(self.companion, self.about, cotangents)
-        trace = self.engine.steady(inputs, self.substrate._held, tolerance)
-        self.substrate._count(self.cost, inputs, 1)
+        inputs = self._inputs(cotangents)
+        trace, sweeps = self.engine.steady(inputs, self.substrate.held, tolerance)
+        self.substrate._count(self.cost, inputs, sweeps)
         return trace
 
+    def _inputs(self, cotangents: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        check_cotangents(self.substrate.placed.system, cotangents)
+        arrays = {name: self.substrate.asarray(value) for name, value in cotangents.items()}
+        return companion_inputs(self.companion, self.about, arrays)

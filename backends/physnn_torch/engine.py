@@ -6,7 +6,9 @@ are compiled once for each population; the arithmetic of a step is that of `phys
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import array_api_compat.torch as xp
@@ -18,6 +20,7 @@ from physnn.equations.generate import function
 from physnn.equations.parse import STEP, TIME
 from physnn.equations.stationary import closed_form, residuals
 from physnn.errors import NumericsError
+from physnn.substrate.contract import check_constant
 
 Tensor = torch.Tensor
 Environment = dict[str, Any]
@@ -29,9 +32,14 @@ class Compiled:
 
     def __init__(self, system: System, population: Population) -> None:
         self.population = population
+        self.parameters = {name: f"{population.name}.{name}" for name in population.role("parameter")}
+        self.inputs = population.role("input")
+        self.recorded = (*population.role("state", "unknown", "arrival", "input"), *population.noises)
+        self.into = {arrival: system.arriving(population.name, arrival) for arrival in population.role("arrival")}
         self.leaving = {c.name: system.signals[c.name] for c in system.leaving(population.name)}
         self.quick = [name for name in self.leaving if system.instantaneous(system.couplings[name])]
-        self.read = {name: system.readouts[name] for name, port in system.outputs.items() if port.population == population.name}
+        ports = [name for name, port in system.outputs.items() if port.population == population.name]
+        self.read = {name: system.readouts[name] for name in ports}
         self.signals = self._bundle(self.leaving)
         self.outputs = self._bundle(self.read)
         self.moves = self._bundle({**population.flows, **population.maps})
@@ -41,8 +49,18 @@ class Compiled:
         self.rests = {name: self._bundle({"rest": rest}) for name, rest in population.refractory.items()}
         unknowns = tuple(population.constraints)
         self.instant = self._solver(unknowns) if unknowns else None
-        everything = tuple(residuals(population))
-        self.stationary = self._solver(everything) if everything else None
+
+    @cached_property
+    def stationary(self) -> Callable[[Environment], dict[str, Any]] | None:
+        """Finds the stationary states from what arrives; made when first asked for, since not every medium has them."""
+        names = tuple(residuals(self.population))
+        return self._solver(names) if names else None
+
+    @cached_property
+    def guessed(self) -> tuple[str, ...]:
+        """States for which the search of a stationary state needs a first guess."""
+        names = tuple(residuals(self.population))
+        return names if names and closed_form(self.population, names) is None else ()
 
     def _bundle(self, expressions: Mapping[str, sp.Basic]) -> Callable[[Environment], dict[str, Any]]:
         if not expressions:
@@ -82,7 +100,9 @@ def _newton(
             break
         if float(change.detach().abs().max()) <= precision * max(size, 1.0):
             return {name: here[name] for name in names}
-    raise NumericsError(f"population {population.name!r}: no solution for {', '.join(names)} after {_NEWTON_STEPS} Newton steps")
+    raise NumericsError(
+        f"population {population.name!r}: no solution for {', '.join(names)} after {_NEWTON_STEPS} Newton steps"
+    )
 
 
 class Engine:
@@ -101,9 +121,6 @@ class Engine:
         self.dtype, self.device = dtype, device
         self.complex_dtype = torch.complex128 if dtype == torch.float64 else torch.complex64
         self.compiled = {name: Compiled(system, p) for name, p in system.populations.items()}
-        self.into = {
-            name: {arrival: system.arriving(name, arrival) for arrival in p.role("arrival")} for name, p in system.populations.items()
-        }
 
     def array(self, values: Any) -> Tensor:
         """Values as a tensor of the engine's precision and device."""
@@ -114,60 +131,86 @@ class Engine:
         return tensor.to(device=self.device, dtype=self.complex_dtype if tensor.is_complex() else self.dtype)
 
     def zeros(self, population: Population, name: str, batch: int) -> Tensor:
-        kind = self.complex_dtype if population.variables[name].complex else self.dtype
+        """Nothing, in the shape and kind of one of a population's variables or noises."""
+        variable = population.variables.get(name)
+        kind = self.complex_dtype if variable is not None and variable.complex else self.dtype
         return torch.zeros((batch, *population.shape), dtype=kind, device=self.device)
 
     def deliver(self, coupling: Coupling, parameters: Mapping[str, Tensor], sent: Tensor) -> Tensor:
         """What arrives when `sent` leaves the coupling."""
-        return coupling.operator.apply(xp, parameters[coupling.key], sent)
+        weights = parameters[coupling.key]
+        if weights.dtype != sent.dtype:  # torch's products do not promote real numbers to complex ones
+            kind = torch.promote_types(weights.dtype, sent.dtype)
+            weights, sent = weights.to(kind), sent.to(kind)
+        return coupling.operator.apply(xp, weights, sent)
 
-    def environment(self, population: Population, parameters: Mapping[str, Tensor]) -> Environment:
+    def environment(self, compiled: Compiled, parameters: Mapping[str, Tensor]) -> Environment:
         """Parameters of a population by name."""
-        return {name: parameters[f"{population.name}.{name}"] for name in population.role("parameter")}
+        return {name: parameters[key] for name, key in compiled.parameters.items()}
 
-    def steady(self, inputs: Mapping[str, Tensor], parameters: Mapping[str, Tensor], tolerance: float, sweeps: int = 2000) -> Trace:
-        """The stationary state: one sweep where the System is feed-forward, else sweeps until nothing moves."""
-        self.system.check_inputs(inputs)
+    def steady(
+        self, inputs: Mapping[str, Tensor], parameters: Mapping[str, Tensor], tolerance: float, sweeps: int = 2000
+    ) -> tuple[Trace, int]:
+        """The stationary state, and the number of sweeps it took: one where the System is feed-forward.
+
+        Loops are swept until nothing moves by more than `tolerance` times the largest amplitude.
+        """
+        check_constant(self.system, inputs)
         batch = next((v.shape[0] for v in inputs.values()), 1)
-        here = {name: {TIME: 0.0, STEP: 1.0, **self.environment(p, parameters)} for name, p in self.system.populations.items()}
+        here = {name: {TIME: 0.0, STEP: 1.0, **self.environment(c, parameters)} for name, c in self.compiled.items()}
         for name, value in inputs.items():
             port = self.system.inputs[name]
             here[port.population][port.variable] = value
         order = self.system.steady_order
         sent: dict[str, Tensor] = {}
-        if order:
-            for name in order:
-                self._settle(name, here, sent, parameters, batch)
-            return self._steady_trace(here, sent, batch)
-        change = scale = 0.0
-        for sweep in range(sweeps):
-            before = {(p, n): here[p].get(n) for p, pop in self.system.populations.items() for n in (*pop.dynamic, *pop.constraints)}
+        for name in order or ():
+            self._settle(name, here, sent, parameters, batch)
+        taken = 1 if order is not None else self._sweep(here, sent, parameters, batch, tolerance, sweeps)
+        trace = self._steady_trace(here, sent, batch)
+        for name, value in trace.outputs.items():
+            if not is_finite(value):
+                raise NumericsError(f"output {name!r} is not finite in the stationary state; check inputs and damping")
+        return trace, taken
+
+    def _sweep(
+        self, here: dict[str, Environment], sent: dict[str, Tensor], parameters: Mapping[str, Tensor], batch: int,
+        tolerance: float, sweeps: int,
+    ) -> int:  # fmt: skip
+        """Settle one population after the other, round and round; the number of rounds."""
+        change = math.inf
+        for sweep in range(1, sweeps + 1):
+            before = dict(sent)
             for name in self.system.populations:
                 self._settle(name, here, sent, parameters, batch)
-            if sweep:
-                change = max((float((here[p][n] - v).detach().abs().max()) for (p, n), v in before.items()), default=0.0)
-                scale = max((float(v.detach().abs().max()) for v in before.values()), default=0.0)
-                if change <= tolerance * max(scale, 1e-300):
-                    return self._steady_trace(here, sent, batch)
-        raise NumericsError(f"no stationary state after {sweeps} sweeps (last change {change:.2g}); run it in time instead")
+            if before:
+                change = max(float((sent[n] - v).detach().abs().max()) for n, v in before.items())
+                scale = max(float(v.detach().abs().max()) for v in sent.values())
+                if not math.isfinite(change + scale):
+                    break
+                if change <= tolerance * scale:
+                    return sweep
+        raise NumericsError(
+            f"no stationary state after {sweep} sweeps (last change {change:.2g}); run it in time instead"
+        )
 
     def _settle(
-        self, name: str, here: dict[str, Environment], sent: dict[str, Tensor], parameters: Mapping[str, Tensor], batch: int
-    ) -> None:
-        population, compiled, own = self.system.populations[name], self.compiled[name], here[name]
-        for noise in population.noises:
-            own[noise] = torch.zeros((batch, *population.shape), dtype=self.dtype, device=self.device)
-        for input_name in population.role("input"):
-            if input_name not in own:
-                own[input_name] = self.zeros(population, input_name, batch)
-        for arrival, couplings in self.into[name].items():
+        self, name: str, here: dict[str, Environment], sent: dict[str, Tensor], parameters: Mapping[str, Tensor],
+        batch: int,
+    ) -> None:  # fmt: skip
+        compiled, own = self.compiled[name], here[name]
+        population = compiled.population
+        for silent in (*population.noises, *compiled.inputs):
+            if silent not in own:
+                own[silent] = self.zeros(population, silent, batch)
+        for arrival, couplings in compiled.into.items():
             pieces = [self.deliver(c, parameters, sent[c.name]) for c in couplings if c.name in sent]
             total = sum(pieces[1:], pieces[0]) if pieces else self.zeros(population, arrival, batch)
-            own[arrival] = total if total.shape[0] == batch else total.expand(batch, *population.shape)
+            own[arrival] = self.broadcast(population, total, batch)
         if compiled.stationary is not None:
-            for state in residuals(population):
-                own.setdefault(state, self.zeros(population, state, batch))
-            own |= {n: _filled(v, own[n], (batch, *population.shape)) for n, v in compiled.stationary(own).items()}
+            for state in compiled.guessed:
+                if state not in own:
+                    own[state] = self.zeros(population, state, batch)
+            own |= {n: self.broadcast(population, v, batch) for n, v in compiled.stationary(own).items()}
         sent |= {n: self.broadcast(population, v, batch) for n, v in compiled.signals(own).items()}
 
     def broadcast(self, population: Population, value: Any, batch: int) -> Tensor:
@@ -175,21 +218,27 @@ class Engine:
         shape = (batch, *population.shape)
         if isinstance(value, Tensor):
             return value if value.shape == shape else value.expand(shape)
-        return torch.full(shape, value, dtype=self.complex_dtype if isinstance(value, complex) else self.dtype, device=self.device)
+        kind = self.complex_dtype if isinstance(value, complex) else self.dtype
+        return torch.full(shape, value, dtype=kind, device=self.device)
 
     def _steady_trace(self, here: dict[str, Environment], sent: Mapping[str, Tensor], batch: int) -> Trace:
         fields = {
-            f"{name}.{n}": here[name][n].unsqueeze(1)
-            for name, p in self.system.populations.items()
-            for n in (*p.role("state", "unknown", "arrival", "input"), *p.noises)
+            f"{name}.{n}": self.broadcast(compiled.population, here[name][n], batch).unsqueeze(1)
+            for name, compiled in self.compiled.items()
+            for n in compiled.recorded
         }
         outputs = {
-            n: self.broadcast(self.system.populations[name], v, batch).unsqueeze(1)
+            n: self.broadcast(compiled.population, v, batch).unsqueeze(1)
             for name, compiled in self.compiled.items()
             if compiled.read
             for n, v in compiled.outputs(here[name]).items()
         }
         return Trace(0.0, fields, {n: v.unsqueeze(1) for n, v in sent.items()}, outputs)
+
+
+def is_finite(value: Tensor) -> bool:
+    """Whether all numbers are finite. A finite sum settles it, at a quarter of the cost of looking at each."""
+    return math.isfinite(abs(value.detach().sum().item())) or bool(torch.isfinite(value).all())
 
 
 def _shape(value: Any) -> tuple[int, ...]:

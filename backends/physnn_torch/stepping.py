@@ -16,7 +16,7 @@ from physnn.equations import Event, Population, Trace
 from physnn.equations.interpreter import whole_steps
 from physnn.equations.parse import STEP, TIME
 from physnn.errors import NumericsError
-from physnn_torch.engine import Engine, Environment, Tensor
+from physnn_torch.engine import Compiled, Engine, Environment, Tensor, is_finite
 
 
 class Run:
@@ -34,7 +34,7 @@ class Run:
     seed : int
         Seed of the noise.
     state : mapping, optional
-        Where to continue.
+        Where to continue, with the noise of the run that is continued.
     """
 
     def __init__(
@@ -43,11 +43,11 @@ class Run:
     ) -> None:  # fmt: skip
         engine.system.check_inputs(inputs)
         self.engine, self.system = engine, engine.system
-        self.parameters, self.inputs, self.dt, self.seed = parameters, inputs, dt, seed
+        self.parameters, self.inputs, self.dt = parameters, inputs, dt
         self.batch = next((v.shape[0] for v in inputs.values()), 1)
         self.delays = {c.name: whole_steps(c, dt) for c in self.system.couplings.values()}
         self.records: dict[str, dict[str, list[Tensor]]] = {"fields": {}, "sent": {}, "outputs": {}}
-        self.state = self._initial() if state is None else {k: list(v) if isinstance(v, list) else v for k, v in state.items()}
+        self.state = self._initial(seed) if state is None else _copied(state)
         self.here: dict[str, Environment] = {}
 
     def advance(self, steps: int) -> Trace:
@@ -58,8 +58,8 @@ class Run:
         self._resolve()
         return self._trace()
 
-    def _initial(self) -> dict[str, Any]:
-        state: dict[str, Any] = {"step": 0}
+    def _initial(self, seed: int) -> dict[str, Any]:
+        state: dict[str, Any] = {"step": 0, "seed": seed}
         for population in self.system.populations.values():
             for name in (*population.dynamic, *population.constraints):
                 start = self.engine.array(population.values.get(name, 0.0))
@@ -73,9 +73,9 @@ class Run:
                 state[key] = self.inputs[name].to(state[key].dtype)
         return state | {f"{name}:line": [] for name in self.system.couplings}
 
-    def _environment(self, population: Population) -> Environment:
-        now = self.state["step"]
-        here: Environment = {TIME: now * self.dt, STEP: self.dt, **self.engine.environment(population, self.parameters)}
+    def _environment(self, compiled: Compiled) -> Environment:
+        population, now = compiled.population, self.state["step"]
+        here: Environment = {TIME: now * self.dt, STEP: self.dt, **self.engine.environment(compiled, self.parameters)}
         for name, variable in population.variables.items():
             key = f"{population.name}.{name}"
             if variable.role in ("state", "unknown"):
@@ -86,7 +86,7 @@ class Run:
                 here[name] = self.engine.zeros(population, name, self.batch)
         for name in population.noises:
             shape = (self.batch, *population.shape)
-            draw = streams.normal(self.seed, f"{population.name}.{name}", "noise", shape, step=now)
+            draw = streams.normal(self.state["seed"], f"{population.name}.{name}", "noise", shape, step=now)
             here[name] = self.engine.array(draw) / math.sqrt(self.dt)
         for name, value in self.inputs.items():
             port = self.system.inputs[name]
@@ -98,12 +98,13 @@ class Run:
     def _resolve(self) -> None:
         """Deliver all signals, solve all constraints, record."""
         engine = self.engine
-        self.here = {name: self._environment(p) for name, p in self.system.populations.items()}
+        self.here = {name: self._environment(c) for name, c in engine.compiled.items()}
         sent: dict[str, Tensor] = {}
         for name, compiled in engine.compiled.items():
             if not set(compiled.leaving) <= set(compiled.quick):
                 slow = compiled.signals(self.here[name])
-                sent |= {c: engine.broadcast(compiled.population, v, self.batch) for c, v in slow.items() if c not in compiled.quick}
+                slow = {c: v for c, v in slow.items() if c not in compiled.quick}
+                sent |= {c: engine.broadcast(compiled.population, v, self.batch) for c, v in slow.items()}
         for name in self.system.order:
             population, compiled, own = self.system.populations[name], engine.compiled[name], self.here[name]
             self._receive(population, own, sent)
@@ -117,7 +118,7 @@ class Run:
         self._record()
 
     def _receive(self, population: Population, own: Environment, sent: Mapping[str, Tensor]) -> None:
-        for arrival, couplings in self.engine.into[population.name].items():
+        for arrival, couplings in self.engine.compiled[population.name].into.items():
             for coupling in couplings:
                 delay = self.delays[coupling.name]
                 line = self.state[f"{coupling.name}:line"]
@@ -172,13 +173,19 @@ class Run:
                 self.records["fields"].setdefault(f"{population.name}.{name}", []).append(value)
             outputs = self.engine.compiled[population.name].outputs(own)
             for name, value in outputs.items():
-                self.records["outputs"].setdefault(name, []).append(self.engine.broadcast(population, value, self.batch))
+                value = self.engine.broadcast(population, value, self.batch)
+                self.records["outputs"].setdefault(name, []).append(value)
         for name, value in self.sent.items():
             self.records["sent"].setdefault(name, []).append(value)
 
     def _trace(self) -> Trace:
         kept = {kind: {n: torch.stack(v, dim=1) for n, v in found.items()} for kind, found in self.records.items()}
         for name, value in kept["fields"].items():
-            if not bool(torch.isfinite(value.detach()).all()):
+            if not is_finite(value):
                 raise NumericsError(f"{name} is not finite; the step {self.dt} s may be too long for this medium")
         return Trace(self.dt, kept["fields"], kept["sent"], kept["outputs"], self.state)
+
+
+def _copied(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A state whose lines can be added to without changing the trace it came from."""
+    return {key: list(value) if isinstance(value, list) else value for key, value in state.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physnn.equations import System, Trace, companion_inputs
-from physnn.errors import CapabilityError, UnknownNameError
-from physnn.substrate.contract import APPROXIMATED, REFUSED, SUPPORTED, CompanionSpec, Finding
+from physnn.errors import CapabilityError
+from physnn.substrate.contract import APPROXIMATED, REFUSED, SUPPORTED, CompanionSpec, Finding, Traits, check_cotangents
 from physnn.substrate.converters import own_range, quantise
 from physnn.substrate.meter import Meter
 from physnn.substrate.placement import PlacedSystem
 from physnn.substrate.profile_optics import laser_power
 from physnn.substrate.profiles import Profile
-from physnn_waveguide.devices import hops, inventory
+from physnn_waveguide.devices import fan_in, inventory, read_back, transit
 from physnn_waveguide.lines import Lines
 from physnn_waveguide.repeaters import refusal
 
@@ -31,6 +32,7 @@ class Backend:
     """Analog directional networks: populations of one relaxing state, joined by lines."""
 
     name = "waveguide"
+    traits = Traits(integrator="exponential Euler", order=1)
 
     def check(self, system: System, profile: Profile) -> list[Finding]:
         """What can be built from repeaters and lines, and whether the profile's light and fan-in suffice."""
@@ -55,18 +57,26 @@ class Backend:
                 laser_power(profile, devices["input"] + devices["repeater"], devices["mzi_depth"])
             except CapabilityError as error:
                 found.append(Finding("optical loss", REFUSED, str(error)))
-        limit = profile.limits.max_fan_in
-        for name, population in system.populations.items():
-            fan_in = sum(c.operator.fan_in for a in population.role("arrival") for c in system.arriving(name, a))
-            if limit is not None and fan_in > limit.value:
-                detail = f"{fan_in} lines arrive at each element, the profile allows {limit.value:g}; use narrower layers"
+        most = profile.limits.max_fan_in
+        for name, lines in fan_in(system).items():
+            if most is not None and lines > most.value:
+                detail = f"{lines} lines arrive at each element, the profile allows {most.value:g}; use narrower layers"
                 found.append(Finding(f"population {name}", REFUSED, detail))
+        most = profile.limits.max_neurons
+        if most is not None and devices["repeater"] > most.value:
+            detail = f"{devices['repeater']:g}, the profile allows {most.value:g}; use narrower layers"
+            found.append(Finding("number of repeaters", REFUSED, detail))
         return found
 
     def build(self, placed: PlacedSystem) -> WaveguideSubstrate:
-        """A network of lines on one die."""
-        if placed.device != "cpu":
-            raise CapabilityError(f"backend 'waveguide' computes on the CPU, not on {placed.device!r}; leave the device out")
+        """A network of lines on one die.
+
+        Raises
+        ------
+        CapabilityError
+            A part of the System cannot be built from repeaters and lines, or the profile's light or fan-in does not
+            suffice.
+        """
         refused = [f for f in self.check(placed.system, placed.profile) if f.status == REFUSED]
         if refused:
             raise CapabilityError(f"backend 'waveguide' refuses {refused[0].part}: {refused[0].detail}")
@@ -86,8 +96,10 @@ class WaveguideSubstrate:
     def __init__(self, placed: PlacedSystem) -> None:
         self.placed = placed
         self.meter = Meter(host_is_device=False)
-        self.lines = Lines(placed, placed.system, "incident")
+        self.passes: Counter[str] = Counter()
+        self.lines = Lines(placed, placed.system, "incident", self.passes)
         self.devices = inventory(placed.system)
+        self.read_back = read_back(placed.system)
         self.echoes: dict[str, Lines] = {}
         self._written: dict[str, NDArray] = {}
         self.held: dict[str, NDArray] = {}
@@ -100,7 +112,7 @@ class WaveguideSubstrate:
 
     def run(self, inputs: Mapping[str, NDArray], duration: float, state: Mapping[str, Any] | None = None) -> Trace:
         """Run for `duration` [s, model time] with the placed step."""
-        steps = round(duration / self.placed.step)
+        steps = self.placed.steps(duration)
         driven = self._converted(inputs)
         trace = self.lines.run(driven, self.held, steps, self.placed.step, state)
         self.count(_batch(inputs), steps + 1, duration)
@@ -108,49 +120,53 @@ class WaveguideSubstrate:
 
     def steady(self, inputs: Mapping[str, NDArray], tolerance: float = 1e-9) -> Trace:
         """The stationary state, read once the waves have settled."""
-        trace = self.lines.steady(self._converted(inputs), self.held, tolerance)
-        self.count(_batch(inputs), 1, self.settling_time())
+        trace, rounds = self.lines.steady(self._converted(inputs), self.held, tolerance)
+        self.count(_batch(inputs), 1, rounds * self.settling_time)
         return self._measured(trace)
 
     def companion(self, spec: CompanionSpec, about: Trace) -> WaveguideCompanion:
         """The reflected wave on the same lines and die, about an incident trace."""
-        if spec.transport not in ("transpose", "random"):
-            raise UnknownNameError("transport", spec.transport, ("transpose", "random"))
-        companion = self.placed.companion(spec.transport)
         if spec.transport not in self.echoes:
-            self.echoes[spec.transport] = Lines(self.placed, companion.system, f"reflected-{spec.transport}")
+            companion = self.placed.companion(spec.transport)
+            direction = f"reflected-{spec.transport}"
+            self.echoes[spec.transport] = Lines(self.placed, companion.system, direction, self.passes)
             self.held |= self.placed.realise(self.placed.feedback(companion))
         return WaveguideCompanion(self, spec.transport, about)
 
     def write(self, parameters: Mapping[str, Any]) -> None:
         """Program weights: range, bits, write noise, and what the die makes of them."""
+        self.placed.check_write(parameters)
+        new = {name: np.array(value, dtype=float) for name, value in parameters.items()}
+        held = self.placed.realise(new, self._writes + 1)
+        weights = self.placed.weight_keys.intersection(new)
+        if len(weights) < len(new):
+            self.placed.stability.check(self.held | held)
+            self.settling_time = self._settling_time(self.held | held)
         self._writes += 1
-        for name, value in parameters.items():
-            if name not in self.placed.system.parameters:
-                raise UnknownNameError("parameter", name, self.placed.system.parameters)
-            self._written[name] = self.asarray(value)
-        self.held |= self.placed.realise({name: self._written[name] for name in parameters}, self._writes)
-        self.meter.add(weight_write=sum(self._written[name].size for name in parameters if name in self.placed.weight_keys))
+        self._written |= new
+        self.held |= held
+        self.meter.add(weight_write=sum(new[name].size for name in weights))
 
     def read(self) -> dict[str, NDArray]:
         """The parameters as written."""
-        return dict(self._written)
+        return {name: value.copy() for name, value in self._written.items()}
 
     def snapshot(self) -> dict[str, Any]:
         """Parameters, positions of the noise streams, counts."""
         return {
-            "written": {k: v.copy() for k, v in self._written.items()}, "held": {k: v.copy() for k, v in self.held.items()},
-            "writes": self._writes, "counts": dict(self.meter.counts), "passes": self.lines.passes,
-            "echoes": {transport: lines.passes for transport, lines in self.echoes.items()},
+            "written": {k: v.copy() for k, v in self._written.items()},
+            "held": {k: v.copy() for k, v in self.held.items()},
+            "writes": self._writes, "passes": dict(self.passes), "counts": dict(self.meter.counts),
         }  # fmt: skip
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Go back to a snapshot."""
         self._written = {k: np.array(v) for k, v in snapshot["written"].items()}
-        self.held = {k: np.array(v) for k, v in snapshot["held"].items()}
-        self._writes, self.lines.passes = snapshot["writes"], snapshot["passes"]
-        for transport, lines in self.echoes.items():
-            lines.passes = snapshot["echoes"].get(transport, 0)
+        self.held |= {k: np.array(v) for k, v in snapshot["held"].items()}
+        self.settling_time = self._settling_time(self.held)
+        self._writes = snapshot["writes"]
+        self.passes.clear()
+        self.passes.update(snapshot["passes"])
         self.meter.counts.clear()
         self.meter.add(**snapshot["counts"])
 
@@ -158,13 +174,19 @@ class WaveguideSubstrate:
         """Devices of the network."""
         return dict(self.devices)
 
-    def settling_time(self) -> float:
+    def _settling_time(self, held: Mapping[str, NDArray]) -> float:
         """Time for one wave front to pass and every repeater to settle to half a converter step [s, model time]."""
-        precision = self.placed.profile.precision
+        placed, precision = self.placed, self.placed.profile.precision
         bits = precision.output_bits if precision else None
         constants = (bits + 1) * math.log(2) if bits else _IDEAL_SETTLING
-        slowest = max((float(np.max(p.values["tau"])) for p in self.placed.system.populations.values() if "tau" in p.values), default=1.0)
-        return hops(self.placed.system) * (self.lines.delay + constants * slowest)
+        settling = {name: 0.0 for name in placed.system.populations}
+        for name, repeaters in self.lines.repeaters.items():
+            if repeaters.state:
+                rate = float(np.min(repeaters.rate(repeaters.environment(held, 1))["rate"]))
+                settling[name] = constants / rate if rate > 0 else math.inf
+        unrounded = placed.line_delay - round(placed.line_delay / placed.step) * placed.step
+        travel = {c.name: c.delay + unrounded for c in placed.system.couplings.values()}
+        return transit(placed.system, settling, travel)
 
     def count(self, batch: int, reads: int, duration: float) -> None:
         """Meter one incident run."""
@@ -188,8 +210,9 @@ class WaveguideSubstrate:
         if full_scale is None:
             return trace
         bits = precision.output_bits if precision else None
-        read = [{n: quantise(v, bits, full_scale.value) for n, v in found.items()} for found in (trace.sent, trace.outputs)]
-        return replace(trace, sent=read[0], outputs=read[1])
+        sent = {name: quantise(value, bits, full_scale.value) for name, value in trace.sent.items()}
+        outputs = {name: quantise(value, bits, full_scale.value) for name, value in trace.outputs.items()}
+        return replace(trace, sent=sent, outputs=outputs)
 
 
 class WaveguideCompanion:
@@ -217,18 +240,17 @@ class WaveguideCompanion:
         """The stationary reflected wave."""
         sent, gain = self._injected(cotangents)
         inputs = companion_inputs(self.companion, self.about, sent)
-        trace = self.lines.steady(inputs, self.substrate.held, tolerance)
-        self._count(_batch(cotangents), 1, self.substrate.settling_time())
+        trace, rounds = self.lines.steady(inputs, self.substrate.held, tolerance)
+        self._count(_batch(cotangents), 1, rounds * self.substrate.settling_time)
         return self._measured(trace, gain)
 
     def _injected(self, cotangents: Mapping[str, NDArray]) -> tuple[dict[str, NDArray], NDArray]:
         """Errors after amplification and their DACs, and the gain of each sample, (batch,)."""
         profile = self.substrate.placed.profile
+        check_cotangents(self.substrate.placed.system, cotangents)
         full_scale = profile.range.signal.value if profile.range.signal else 1.0
-        largest = np.max(
-            np.stack([own_range(value).reshape(len(value)) for value in cotangents.values()]), axis=0
-        )
-        gain = full_scale / largest
+        ranges = [own_range(np.asarray(value)).reshape(len(value)) for value in cotangents.values()]
+        gain = full_scale / np.maximum.reduce(ranges)
         amplified = {name: value * _as_rows(gain, value) for name, value in cotangents.items()}
         bits = profile.precision.input_bits if profile.precision else None
         if profile.range.signal is not None:
@@ -244,16 +266,16 @@ class WaveguideCompanion:
             seen = quantise(value, bits, own_range(value)) if bits and profile.range.signal else value
             return seen / _as_rows(gain, value)
 
-        return replace(trace, sent={n: read(v) for n, v in trace.sent.items()}, outputs={n: read(v) for n, v in trace.outputs.items()})
+        sent = {name: read(value) for name, value in trace.sent.items()}
+        return replace(trace, sent=sent, outputs={name: read(value) for name, value in trace.outputs.items()})
 
     def _count(self, batch: int, reads: int, duration: float) -> None:
         """Meter one reflected run: errors in, and both waves read at every trained coupling."""
-        substrate, system = self.substrate, self.substrate.placed.system
-        ends = {c.source for c in system.couplings.values() if c.trainable} | {c.target for c in system.couplings.values() if c.trainable}
-        elements = sum(math.prod(system.populations[name].shape) for name in ends)
+        substrate, devices = self.substrate, self.substrate.devices
         substrate.meter.add(
-            dac=substrate.devices["output"] * batch, adc=elements * batch * reads, repeater=substrate.devices["repeater"] * batch,
-            medium_s=duration * substrate.placed.time_scale * batch, **{"pass": batch},
+            dac=devices["output"] * batch, adc=substrate.read_back * batch * reads,
+            repeater=devices["repeater"] * batch, medium_s=duration * substrate.placed.time_scale * batch,
+            **{"pass": batch},
         )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ same network run from the other end, with small-signal gain.
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,12 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physnn import streams
-from physnn.equations import System, Trace
+from physnn.equations import Coupling, System, Trace
 from physnn.errors import NumericsError
+from physnn.substrate.contract import check_constant
 from physnn.substrate.placement import PlacedSystem
 from physnn_waveguide.repeaters import Environment, Repeaters
 
-_HOPS = 2000
+_ROUNDS = 2000
+Arrival = tuple[str, str]
+"""Population and arrival: where a group of detectors sits."""
 
 
 class Lines:
@@ -35,155 +38,228 @@ class Lines:
         The System that runs here: the incident one or a companion.
     direction : str
         Name of this direction in the noise streams.
+    passes : Counter
+        Direction -> runs so far, each of which has noise of its own.
     """
 
-    def __init__(self, placed: PlacedSystem, system: System, direction: str) -> None:
-        self.placed, self.system, self.direction = placed, system, direction
+    def __init__(self, placed: PlacedSystem, system: System, direction: str, passes: Counter[str]) -> None:
+        self.placed, self.system, self.direction, self.passes = placed, system, direction, passes
         self.repeaters = {name: Repeaters(system, p) for name, p in system.populations.items()}
         loss = placed.profile.medium.line_loss
         self.amplification = 10 ** (loss.value / 20) if loss else 1.0
-        self.passes = 0
+        self.detectors: dict[Arrival, slice] = {}
+        self.rms = self._place_detectors()
 
-    @property
-    def delay(self) -> float:
-        """What every line adds to its coupling's own delay [s, model time]."""
-        line = self.placed.profile.medium.line_delay
-        return line.value / self.placed.time_scale if line else 0.0
+    def _place_detectors(self) -> NDArray[np.float64]:
+        """Rms noise of all detectors in a row [model units]; `detectors` says where those of an arrival are."""
+        found: list[NDArray[np.float64]] = []
+        end = 0
+        for name, repeaters in self.repeaters.items():
+            declared = repeaters.population.variables.get("Z")
+            is_impedance = declared is not None and declared.role == "parameter" and declared.unit == "ohm"
+            impedance = float(np.mean(repeaters.population.values["Z"])) if is_impedance else None
+            rms = self.placed.detector_noise(impedance)
+            size = math.prod(repeaters.population.shape)
+            for arrival, couplings in repeaters.arriving.items():
+                if couplings and rms:
+                    self.detectors[name, arrival] = slice(end, end + size)
+                    found.append(np.full(size, rms * self.amplification))
+                    end += size
+        return np.concatenate(found) if found else np.zeros(0)
 
-    def noise(self, name: str, arrival: str, batch: int, step: int) -> NDArray | float:
-        """Noise of the detectors at one arrival, in model units."""
-        population = self.system.populations[name]
-        impedance = population.values.get("Z")
-        rms = self.placed.detector_noise(float(np.mean(impedance)) if impedance is not None else None) * self.amplification
-        if rms == 0 or not self.repeaters[name].arriving[arrival]:
-            return 0.0
-        key = f"{name}.{arrival}.{self.direction}"
-        return rms * streams.normal(self.placed.seed, key, "detector", (batch, *population.shape), step=step)
+    def noise(self, batch: int, purpose: str, step: int) -> dict[Arrival, NDArray[np.float64]]:
+        """Noise of all detectors at one moment [model units], (batch, *shape) each, from one draw."""
+        if not self.detectors:
+            return {}
+        drawn = self.rms * streams.normal(self.placed.seed, self.direction, purpose, (batch, self.rms.size), step=step)
+        shape = {name: (batch, *population.shape) for name, population in self.system.populations.items()}
+        return {at: drawn[:, place].reshape(shape[at[0]]) for at, place in self.detectors.items()}
 
-    def start(self, inputs: Mapping[str, NDArray], parameters: Mapping[str, NDArray]) -> tuple[dict[str, Environment], int]:
-        """Environments with parameters and zero waves, and the batch size."""
-        self.system.check_inputs(inputs)
-        batch = next((v.shape[0] for v in inputs.values()), 1)
-        here = {name: repeaters.environment(parameters) for name, repeaters in self.repeaters.items()}
-        for name, population in self.system.populations.items():
-            for variable in population.role("state", "input", "arrival"):
-                start = population.values.get(variable, 0.0)
-                here[name][variable] = np.broadcast_to(np.asarray(start, dtype=float), (batch, *population.shape))
-        return here, batch
+    def _next_pass(self) -> int:
+        self.passes[self.direction] += 1
+        return self.passes[self.direction]
 
-    def steady(self, inputs: Mapping[str, NDArray], parameters: Mapping[str, NDArray], tolerance: float) -> Trace:
-        """The stationary state. Without loops the wave front passes each repeater once, and all is settled behind it."""
-        here, batch = self.start(inputs, parameters)
+    def steady(
+        self, inputs: Mapping[str, NDArray], parameters: Mapping[str, NDArray], tolerance: float
+    ) -> tuple[Trace, int]:
+        """The stationary state, and how often the wave front went through the network to reach it.
+
+        Once without loops: the front passes each repeater, and all is settled behind it. With loops it goes round until
+        no wave changes by more than `tolerance` times the largest amplitude. The noise of one state is drawn once.
+        """
+        check_constant(self.system, inputs)
+        batch = _batch(inputs)
+        here = {name: repeaters.environment(parameters, batch) for name, repeaters in self.repeaters.items()}
         for name, value in inputs.items():
             port = self.system.inputs[name]
             here[port.population][port.variable] = value
+        noise = self.noise(batch, "detector", self._next_pass())
         sent: dict[str, NDArray] = {}
-        self.passes += 1
-        if self.system.steady_order:
-            for name in self.system.steady_order:
-                self._hop(name, here, sent, parameters, batch, self.passes)
-            return self._trace(here, sent, batch)
+        rounds = 1
+        with np.errstate(all="ignore"):  # what is not finite is refused below
+            for name in self.system.steady_order or ():
+                self._hop(name, here, sent, parameters, batch, noise)
+            if self.system.steady_order is None:
+                rounds = self._circulate(here, sent, parameters, batch, noise, tolerance)
+        trace = self._trace(here, sent, batch)
+        _check_finite(trace.outputs)
+        return trace, rounds
+
+    def _circulate(
+        self, here: dict[str, Environment], sent: dict[str, NDArray], parameters: Mapping[str, NDArray], batch: int,
+        noise: Mapping[Arrival, NDArray], tolerance: float,
+    ) -> int:  # fmt: skip
         change = math.inf
-        for _ in range(_HOPS):
-            before = {name: here[name][r.state] for name, r in self.repeaters.items() if r.state}
+        for rounds in range(1, _ROUNDS + 1):
+            before = dict(sent)
             for name in self.system.populations:
-                self._hop(name, here, sent, parameters, batch, self.passes)
-            change = max(float(np.max(np.abs(here[name][self.repeaters[name].state] - v))) for name, v in before.items())
-            if change <= tolerance:
-                return self._trace(here, sent, batch)
-        raise NumericsError(f"the waves have not settled after {_HOPS} hops (last change {change:.2g}); run it in time instead")
+                self._hop(name, here, sent, parameters, batch, noise)
+            if before:
+                change = max(float(np.abs(sent[name] - wave).max()) for name, wave in before.items())
+                scale = max(float(np.abs(wave).max()) for wave in sent.values())
+                if not math.isfinite(change + scale):
+                    break
+                if change <= tolerance * scale:
+                    return rounds
+        raise NumericsError(
+            f"the waves have not settled after {rounds} rounds (last change {change:.2g}); run it in time instead"
+        )
 
     def _hop(
-        self, name: str, here: dict[str, Environment], sent: dict[str, NDArray], parameters: Mapping[str, NDArray], batch: int,
-        step: int,
+        self, name: str, here: dict[str, Environment], sent: dict[str, NDArray], parameters: Mapping[str, NDArray],
+        batch: int, noise: Mapping[Arrival, NDArray],
     ) -> None:  # fmt: skip
-        repeaters = self.repeaters[name]
+        repeaters, own = self.repeaters[name], here[name]
         for arrival, couplings in repeaters.arriving.items():
             waves = [c.operator.apply(np, parameters[c.key], sent[c.name]) for c in couplings if c.name in sent]
-            here[name][arrival] = sum(waves, np.zeros((batch, *repeaters.population.shape))) + self.noise(name, arrival, batch, step)
-        repeaters.settle(here[name], batch)
-        sent |= {coupling: repeaters.filled(value, batch) for coupling, value in repeaters.signals(here[name]).items()}
+            own[arrival] = self._detected(waves, noise.get((name, arrival)), repeaters, batch)
+        repeaters.settle(own, batch)
+        sent |= {coupling: repeaters.filled(value, batch) for coupling, value in repeaters.signals(own).items()}
+
+    @staticmethod
+    def _detected(waves: list[NDArray], noise: NDArray | None, repeaters: Repeaters, batch: int) -> NDArray:
+        """The sum of what arrives, and the noise of its detector."""
+        parts = waves if noise is None else [*waves, noise]
+        return sum(parts[1:], parts[0]) if parts else np.zeros((batch, *repeaters.population.shape))
 
     def run(
-        self, inputs: Mapping[str, NDArray], parameters: Mapping[str, NDArray], steps: int, h: float, state: Mapping[str, Any] | None
-    ) -> Trace:
+        self, inputs: Mapping[str, NDArray], parameters: Mapping[str, NDArray], steps: int, h: float,
+        state: Mapping[str, Any] | None,
+    ) -> Trace:  # fmt: skip
         """Step the network in time: every line is a delay line, every repeater relaxes over each step."""
-        here, batch = self.start(inputs, parameters)
-        delays = {c.name: round((c.delay + self.delay) / h) for c in self.system.couplings.values()}
-        lines = {name: deque(maxlen=max(delay, 1)) for name, delay in delays.items()}
-        now = 0
-        if state is not None:
-            now = state["step"]
-            lines = {name: deque(kept, maxlen=max(delays[name], 1)) for name, kept in state["lines"].items()}
-            for name, repeaters in self.repeaters.items():
-                if repeaters.state:
-                    here[name][repeaters.state] = state["states"][name]
+        self.system.check_inputs(inputs)
+        batch = _batch(inputs)
+        here = {name: repeaters.environment(parameters, batch) for name, repeaters in self.repeaters.items()}
+        delays = {c.name: round(c.delay / h) for c in self.system.couplings.values()}
+        start = self._rest(inputs, batch) if state is None else state
+        lines = {name: deque(start["lines"].get(name, ()), maxlen=max(delay, 1)) for name, delay in delays.items()}
+        for name, value in start["states"].items():
+            here[name][self.system.populations[name].dynamic[0]] = value
+        spread = self._spread(here, h)
         frames: list[Trace] = []
-        for step in range(steps + 1):
-            self._drive(here, inputs, now + step)
+        for now in range(start["step"], start["step"] + steps + 1):
+            self._drive(here, inputs, now)
+            noise = self.noise(batch, f"detector in run {start['pass']}", now)
             sent: dict[str, NDArray] = {}
             for name in self.system.order:
-                self._receive(name, here, sent, lines, delays, parameters, batch, now + step)
+                self._receive(name, here, sent, lines, delays, parameters, batch, noise, spread)
             frames.append(self._trace(here, sent, batch))
-            if step < steps:
+            if now < start["step"] + steps:
                 for name, wave in sent.items():
                     lines[name].append(wave)
                 for name, repeaters in self.repeaters.items():
                     if repeaters.state:
                         here[name][repeaters.state] = repeaters.relaxed(here[name], h, batch)
         states = {name: here[name][r.state] for name, r in self.repeaters.items() if r.state}
-        return _joined(frames, h, {"step": now + steps, "lines": {k: list(v) for k, v in lines.items()}, "states": states})
+        kept = {"lines": {k: list(v) for k, v in lines.items()}, "states": states}
+        return _joined(frames, h, {"step": start["step"] + steps, "pass": start["pass"], **kept})
+
+    def _rest(self, inputs: Mapping[str, NDArray], batch: int) -> dict[str, Any]:
+        """The state before anything is sent."""
+        states = {
+            name: repeaters.filled(repeaters.population.values.get(repeaters.state, 0.0), batch)
+            for name, repeaters in self.repeaters.items()
+            if repeaters.state
+        }
+        for name, value in inputs.items():
+            port = self.system.inputs[name]
+            if port.variable == self.repeaters[port.population].state:
+                states[port.population] = value
+        return {"step": 0, "pass": self._next_pass(), "lines": {}, "states": states}
+
+    def _spread(self, here: Mapping[str, Environment], h: float) -> dict[str, Any]:
+        """How much stronger the noise of one time step is than that of a settled wave: sqrt(coth(r h / 2)).
+
+        A repeater of rate r averages the noise of many steps; with this factor its amplitude fluctuates as in a
+        stationary state, however long the step is. One without damping has no such state, its factor is 1.
+        """
+        if not self.detectors:
+            return {}
+        rates = {name: np.abs(r.rate(here[name])["rate"]) for name, r in self.repeaters.items() if r.state}
+        return {name: np.tanh(np.where(rate > 0, rate * h / 2, np.inf)) ** -0.5 for name, rate in rates.items()}
 
     def _drive(self, here: dict[str, Environment], inputs: Mapping[str, NDArray], step: int) -> None:
         for name, value in inputs.items():
             port = self.system.inputs[name]
-            population = self.system.populations[port.population]
-            if population.variables[port.variable].role == "state":
-                if step == 0:
-                    here[port.population][port.variable] = value
+            if port.variable == self.repeaters[port.population].state:
                 continue
-            timed = value.ndim == len(population.shape) + 2
+            timed = value.ndim == len(self.system.populations[port.population].shape) + 2
             here[port.population][port.variable] = value[:, min(step, value.shape[1] - 1)] if timed else value
 
     def _receive(
-        self, name: str, here: dict[str, Environment], sent: dict[str, NDArray], lines: Mapping[str, deque],
-        delays: Mapping[str, int], parameters: Mapping[str, NDArray], batch: int, step: int,
+        self, name: str, here: dict[str, Environment], sent: dict[str, NDArray], lines: Mapping[str, deque[NDArray]],
+        delays: Mapping[str, int], parameters: Mapping[str, NDArray], batch: int, noise: Mapping[Arrival, NDArray],
+        spread: Mapping[str, Any],
     ) -> None:  # fmt: skip
-        repeaters = self.repeaters[name]
+        repeaters, own = self.repeaters[name], here[name]
         for arrival, couplings in repeaters.arriving.items():
-            total = np.zeros((batch, *repeaters.population.shape))
+            waves = []
             for coupling in couplings:
                 delay, line = delays[coupling.name], lines[coupling.name]
                 if delay == 0:
-                    total = total + coupling.operator.apply(np, parameters[coupling.key], self._signal(coupling, here, sent, batch))
+                    wave = self._signal(coupling, here, sent, batch)
+                    waves.append(coupling.operator.apply(np, parameters[coupling.key], wave))
                 elif len(line) >= delay:
-                    total = total + coupling.operator.apply(np, parameters[coupling.key], line[-delay])
-            here[name][arrival] = total + self.noise(name, arrival, batch, step)
-        sent |= {coupling: repeaters.filled(value, batch) for coupling, value in repeaters.signals(here[name]).items()}
+                    waves.append(coupling.operator.apply(np, parameters[coupling.key], line[-delay]))
+            error = noise.get((name, arrival))
+            error = None if error is None else error * spread.get(name, 1.0)
+            own[arrival] = self._detected(waves, error, repeaters, batch)
+        sent |= {coupling: repeaters.filled(value, batch) for coupling, value in repeaters.signals(own).items()}
 
-    def _signal(self, coupling: Any, here: dict[str, Environment], sent: Mapping[str, NDArray], batch: int) -> NDArray:
+    def _signal(
+        self, coupling: Coupling, here: dict[str, Environment], sent: Mapping[str, NDArray], batch: int
+    ) -> NDArray:
         if coupling.name in sent:
             return sent[coupling.name]
         source = self.repeaters[coupling.source]
         return source.filled(source.signals(here[coupling.source])[coupling.name], batch)
 
     def _trace(self, here: dict[str, Environment], sent: Mapping[str, NDArray], batch: int) -> Trace:
-        fields = {
-            f"{name}.{n}": np.broadcast_to(here[name][n], (batch, *p.shape))[:, None]
-            for name, p in self.system.populations.items()
-            for n in p.role("state", "arrival", "input")
-        }
-        outputs = {n: r.filled(v, batch)[:, None] for name, r in self.repeaters.items() for n, v in r.outputs(here[name]).items()}
+        fields: dict[str, NDArray] = {}
+        outputs: dict[str, NDArray] = {}
+        for name, repeaters in self.repeaters.items():
+            own = here[name]
+            for variable, key in repeaters.recorded.items():
+                fields[key] = repeaters.filled(own[variable], batch)[:, None]
+            outputs |= {n: repeaters.filled(v, batch)[:, None] for n, v in repeaters.outputs(own).items()}
         return Trace(0.0, fields, {n: v[:, None] for n, v in sent.items()}, outputs)
+
+
+def _batch(inputs: Mapping[str, NDArray]) -> int:
+    return next((len(value) for value in inputs.values()), 1)
+
+
+def _check_finite(waves: Mapping[str, NDArray]) -> None:
+    for name, value in waves.items():
+        if not np.isfinite(value).all():
+            raise NumericsError(f"{name} is not finite: the inputs are not, or the waves grow without bound")
 
 
 def _joined(frames: list[Trace], h: float, state: dict[str, Any]) -> Trace:
     """Frames of one time each as one trace."""
-    kept = [
+    fields, sent, outputs = (
         {name: np.concatenate([getattr(f, kind)[name] for f in frames], axis=1) for name in getattr(frames[0], kind)}
         for kind in ("fields", "sent", "outputs")
-    ]
-    for name, value in kept[0].items():
-        if not np.all(np.isfinite(value)):
-            raise NumericsError(f"{name} is not finite; the waves grow without bound")
-    return Trace(h, *kept, state)
+    )
+    _check_finite(fields)
+    return Trace(h, fields, sent, outputs, state)

@@ -2,7 +2,7 @@
 
 A repeater's amplitude relaxes exponentially toward its stationary value, which the arriving wave sets:
 
-    dx/dt = N(z) - r x,     x(t + h) = x_inf + (x(t) - x_inf) exp(-r h),     x_inf = N(z) / r
+    dx/dt = f(x, z) = N(z) - r x,     x(t + h) = x(t) + f(x(t), z) (1 - exp(-r h)) / r
 
 exactly, while z holds. In a companion System the same element is the small-signal amplifier of the way back.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import array_api_compat.numpy as xp
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
@@ -54,27 +55,28 @@ class Repeaters:
     def __init__(self, system: System, population: Population) -> None:
         self.population = population
         self.state = next(iter(population.flows), None)
-        self.signals = _bundle(population, {c.name: system.signals[c.name] for c in system.leaving(population.name)})
-        self.outputs = _bundle(
-            population, {n: system.readouts[n] for n, port in system.outputs.items() if port.population == population.name}
-        )
+        self.parameters = {name: f"{population.name}.{name}" for name in population.role("parameter")}
+        self.inputs = population.role("input")
+        self.recorded = {n: f"{population.name}.{n}" for n in population.role("state", "arrival", "input")}
         self.arriving = {arrival: system.arriving(population.name, arrival) for arrival in population.role("arrival")}
+        ports = [name for name, port in system.outputs.items() if port.population == population.name]
+        self.signals = _bundle(population, {c.name: system.signals[c.name] for c in system.leaving(population.name)})
+        self.outputs = _bundle(population, {name: system.readouts[name] for name in ports})
         self.stationary = _bundle(population, closed_form(population) or {})
-        self.rate = _bundle(population, {"rate": _relaxation(population)[0]}) if population.flows else None
+        moves = {"flow": population.flows[self.state], "rate": _relaxation(population)[0]} if self.state else {}
+        self.moves = _bundle(population, moves)
+        self.rate = _bundle(population, {k: v for k, v in moves.items() if k == "rate"})
 
-    @property
-    def size(self) -> int:
-        """Number of active elements; sources and sinks have none."""
-        return int(np.prod(self.population.shape)) if self.state else 0
-
-    def environment(self, parameters: Mapping[str, NDArray]) -> Environment:
-        """Parameters by name."""
-        names = self.population.role("parameter")
-        return {TIME: 0.0, STEP: 1.0, **{name: parameters[f"{self.population.name}.{name}"] for name in names}}
+    def environment(self, parameters: Mapping[str, NDArray], batch: int) -> Environment:
+        """Parameters by name, and inputs at zero."""
+        here: Environment = {TIME: 0.0, STEP: 1.0}
+        here |= {name: parameters[key] for name, key in self.parameters.items()}
+        return here | {name: np.zeros((batch, *self.population.shape)) for name in self.inputs}
 
     def filled(self, value: Any, batch: int) -> NDArray:
         """A value as an array (batch, *shape)."""
-        return np.broadcast_to(value, (batch, *self.population.shape))
+        shape = (batch, *self.population.shape)
+        return value if getattr(value, "shape", None) == shape else np.broadcast_to(value, shape)
 
     def settle(self, here: Environment, batch: int) -> None:
         """Put the stationary value into the environment."""
@@ -83,9 +85,12 @@ class Repeaters:
 
     def relaxed(self, here: Environment, h: float, batch: int) -> NDArray:
         """The state after a time `h` [s, model time] with what arrives now."""
-        target = self.stationary(here)[self.state]
-        kept = np.exp(-self.rate(here)["rate"] * h)
-        return self.filled(target + (here[self.state] - target) * kept, batch)
+        (state,) = self.population.dynamic
+        moves = self.moves(here)
+        rate = np.asarray(moves["rate"], dtype=float)
+        held = rate == 0
+        reach = np.where(held, h, -np.expm1(-rate * h) / np.where(held, 1.0, rate))
+        return self.filled(here[state] + reach * moves["flow"], batch)
 
 
 def _bundle(population: Population, expressions: Mapping[str, sp.Basic]) -> Callable[[Environment], dict[str, Any]]:
@@ -94,4 +99,4 @@ def _bundle(population: Population, expressions: Mapping[str, sp.Basic]) -> Call
     used = sorted({str(s) for e in expressions.values() for s in e.free_symbols})
     compiled = function(tuple(population.symbols[n] for n in used), tuple(expressions.values()))
     names = tuple(expressions)
-    return lambda here: dict(zip(names, compiled(np, *[here[n] for n in used]), strict=True))
+    return lambda here: dict(zip(names, compiled(xp, *[here[n] for n in used]), strict=True))

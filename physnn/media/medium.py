@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 from physnn.equations import Event, Population
-from physnn.errors import ShapeError
+from physnn.errors import EquationError, ShapeError, nearest
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,8 @@ class Source:
     size: int | tuple[int, ...]
 
     def __post_init__(self) -> None:
-        sides = (self.size,) if isinstance(self.size, int) else tuple(self.size)
-        if any(not isinstance(side, int) or side < 1 for side in sides):
+        sides = self.size if isinstance(self.size, Sequence) else (self.size,)
+        if not all(is_size(side) for side in sides) or not sides:
             raise ShapeError(f"source {self.name!r}: size {self.size!r} must be whole numbers, at least 1")
 
     @property
@@ -70,7 +71,24 @@ class Medium:
     """a constant source line runs into `arrival`, with trainable weights"""
 
     def lower(self) -> Population:
-        """The medium's equations, read and checked."""
-        return Population.from_text(
+        """The medium's equations, read and checked.
+
+        Raises
+        ------
+        EquationError, ShapeError, ParameterError
+        """
+        population = Population.from_text(
             self.name, self.shape, self.equations, self.values, events=self.events, projections=self.projections
         )
+        arrivals = population.role("arrival")
+        if self.bias and self.arrival not in arrivals:
+            raise EquationError(
+                f"medium {self.name!r}: a bias needs the arrival {self.arrival!r}, which no equation declares"
+                f"{nearest(self.arrival, arrivals) if arrivals else ''}; name it with `arrival`"
+            )
+        return population
+
+
+def is_size(side: object) -> bool:
+    """Whether this is a whole number of elements, at least 1."""
+    return isinstance(side, Integral) and not isinstance(side, bool) and int(side) >= 1

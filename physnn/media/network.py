@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -40,8 +43,13 @@ class Link:
     into: str = ""
     """arrival of the target; the part's own where empty"""
 
+    def __post_init__(self) -> None:
+        if not (isinstance(self.gain, Real) and math.isfinite(self.gain)):
+            raise ParameterError(f"link {self.label!r}: gain {self.gain!r} must be a finite number")
+
     @property
     def label(self) -> str:
+        """The coupling's name."""
         return self.name or f"{self.source}->{self.target}"
 
 
@@ -79,7 +87,9 @@ class Network:
         """
         if len(parts) < 2:
             raise ParameterError(f"network {name!r}: a layered network needs a source and at least one layer")
-        pairs = list(zip(parts[:-1], parts[1:], strict=True))
+        if not isinstance(parts[0], Source):
+            raise EquationError(f"network {name!r}: the first part, {parts[0].name!r}, must be a Source to be driven")
+        pairs = list(pairwise(parts))
         gains = [float(gain)] * len(pairs) if isinstance(gain, int | float) else [float(g) for g in gain]
         if len(gains) != len(pairs):
             raise ParameterError(f"network {name!r}: {len(gains)} gains for {len(pairs)} links; give one each")
@@ -92,11 +102,15 @@ class Network:
 
         Raises
         ------
-        EquationError, ShapeError
+        EquationError, ShapeError, ParameterError
+            Names, shapes, units or values do not fit; the message says where.
         """
         parts = {part.name: part for part in self.parts}
         if len(parts) != len(self.parts) or BIAS in parts:
             raise EquationError(f"network {self.name!r}: part names must be unique, and none may be {BIAS!r}")
+        dotted = [name for name in parts if "." in name or not name]
+        if dotted:
+            raise EquationError(f"network {self.name!r}: a part is called {dotted[0]!r}; use a name without a dot")
         populations = {name: part.lower() for name, part in parts.items()}
         couplings = [self._coupling(link, parts, populations, seed) for link in self.links]
         biased = [part for part in self.parts if not isinstance(part, Source) and part.bias]
@@ -121,7 +135,8 @@ class Network:
         weights = spread * streams.normal(seed, link.label, "weights", operator.weight_shape)
         return Coupling(
             link.label, link.source, link.target, link.signal or source.signal, operator, link.into or target.arrival,
-            link.delay, unit=target.unit if isinstance(target, Medium) else "1", trainable=link.trainable, initial=weights,
+            link.delay, unit=target.unit if isinstance(target, Medium) else "1", trainable=link.trainable,
+            initial=weights,
         )  # fmt: skip
 
 

@@ -89,8 +89,12 @@ def one_hot(xp: Any, labels: Array, classes: int) -> Array:
     Raises
     ------
     DataError
-        A label is not one of 0..classes-1.
+        There is no label, or one is not a whole number of 0..classes-1.
     """
-    if int(xp.min(labels)) < 0 or int(xp.max(labels)) >= classes:
-        raise DataError(f"labels run from {int(xp.min(labels))} to {int(xp.max(labels))}; allowed are 0..{classes - 1}")
-    return xp.astype(labels[:, None] == xp.arange(classes)[None, :], xp.float64)
+    if labels.ndim != 1 or labels.shape[0] == 0 or "int" not in str(labels.dtype):
+        given = f"labels have shape {tuple(labels.shape)} and type {labels.dtype}"
+        raise DataError(f"{given}; one whole number a sample is needed")
+    lowest, highest = int(xp.min(labels)), int(xp.max(labels))
+    if lowest < 0 or highest >= classes:
+        raise DataError(f"labels run from {lowest} to {highest}; allowed are 0..{classes - 1}")
+    return xp.eye(classes, dtype=xp.float64)[xp.asarray(labels, dtype=xp.int64)]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 
 from physnn.equations import Population
 from physnn.errors import ParameterError, ShapeError, UnknownNameError
+from physnn.media.medium import is_size
 
 ACTIVATIONS = {
     "tanh": "tanh(z)",
@@ -44,7 +46,8 @@ class Waveguide:
     time_constant : float
         tau of a repeater [s, model time].
     impedance : float
-        Characteristic impedance of the lines [ohm]; it sets the thermal noise on analog hardware, not the noiseless wave.
+        Characteristic impedance of the lines [ohm]; it sets the thermal noise on analog hardware, not the noiseless
+        wave.
     bias : bool
         A constant source line runs into the layer, with trainable weights.
 
@@ -65,15 +68,15 @@ class Waveguide:
         where = f"waveguide {self.name!r}"
         if self.activation not in ACTIVATIONS:
             raise UnknownNameError("activation", self.activation, ACTIVATIONS)
-        if not isinstance(self.size, int) or self.size < 1:
+        if not is_size(self.size):
             raise ShapeError(f"{where}: size {self.size!r} must be a whole number, at least 1")
-        if not (math.isfinite(self.damping) and self.damping > 0):
+        if not _above_zero(self.damping):
             raise ParameterError(
                 f"{where}: damping {self.damping} makes the medium unstable, its waves would grow without bound; "
                 "choose a damping above 0"
             )
         for quantity, value, unit in (("time constant", self.time_constant, "s"), ("impedance", self.impedance, "ohm")):
-            if not (math.isfinite(value) and value > 0):
+            if not _above_zero(value):
                 raise ParameterError(f"{where}: {quantity} {value} {unit} must be finite and above 0")
 
     @property
@@ -92,3 +95,7 @@ class Waveguide:
             self.name, self.size, EQUATIONS.format(sigma=ACTIVATIONS[self.activation]),
             {"gamma": self.damping, "tau": self.time_constant, "Z": self.impedance},
         )  # fmt: skip
+
+
+def _above_zero(value: object) -> bool:
+    return isinstance(value, Real) and math.isfinite(value) and float(value) > 0

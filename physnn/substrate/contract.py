@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from physnn.equations import System, Trace
+from physnn.errors import ShapeError, UnknownNameError
 from physnn.substrate.meter import Meter
 from physnn.substrate.placement import PlacedSystem
 from physnn.substrate.profile_schema import Profile
 
 Array = Any
 SUPPORTED, APPROXIMATED, REFUSED = "supported", "approximated", "refused"
+TRANSPORTS = ("transpose", "random")
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,36 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Traits:
+    """What a backend promises about its numbers, as its attribute `traits`; the conformance suite holds it to this.
+
+    A backend without one promises the interpreter's own steps in float64.
+    """
+
+    integrator: str = "explicit Euler"
+    """how flows are stepped; with "explicit Euler" every step is that of the interpreter"""
+    order: int = 1
+    """order of the integrator's error in the step, where it is not explicit Euler"""
+    rounding: float = 2.0**-52
+    """relative precision of its arithmetic"""
+
+
+@dataclass(frozen=True)
 class CompanionSpec:
-    """Which companion of a System to build: the reflected wave, through the couplings or through fixed random paths."""
+    """Which companion of a System to build: the reflected wave, through the couplings or through fixed random paths.
+
+    Raises
+    ------
+    UnknownNameError
+        The transport is not one of `TRANSPORTS`.
+    """
 
     transport: str = "transpose"
     """"transpose" (reciprocity) or "random" (feedback alignment)"""
+
+    def __post_init__(self) -> None:
+        if self.transport not in TRANSPORTS:
+            raise UnknownNameError("transport", self.transport, TRANSPORTS)
 
 
 @runtime_checkable
@@ -58,7 +85,7 @@ class Substrate(Protocol):
         ...
 
     def steady(self, inputs: Mapping[str, Array], tolerance: float = 1e-9) -> Trace:
-        """The stationary state for constant inputs."""
+        """The stationary state for constant inputs; it is accurate to `tolerance` times the largest amplitude."""
         ...
 
     def companion(self, spec: CompanionSpec, about: Trace) -> Companionship:
@@ -66,7 +93,13 @@ class Substrate(Protocol):
         ...
 
     def write(self, parameters: Mapping[str, Array]) -> None:
-        """Program parameters, through the profile's range, bits and write noise."""
+        """Program parameters, through the profile's range, bits and write noise.
+
+        Raises
+        ------
+        UnknownNameError, ShapeError, ParameterError
+            A name or shape is not the System's, a value is not finite, or the damping makes a medium unstable.
+        """
         ...
 
     def read(self) -> dict[str, Array]:
@@ -86,6 +119,35 @@ class Substrate(Protocol):
         ...
 
 
+def check_constant(system: System, inputs: Mapping[str, Array]) -> None:
+    """Names and shapes of inputs for a stationary state: (batch, *shape) each.
+
+    Raises
+    ------
+    UnknownNameError, ShapeError
+    """
+    system.check_inputs(inputs)
+    for name, value in inputs.items():
+        shape = system.populations[system.inputs[name].population].shape
+        if len(value.shape) != len(shape) + 1:
+            raise ShapeError(
+                f"input {name!r} has shape {tuple(value.shape)}; a stationary state needs constant inputs, "
+                f"(batch, {', '.join(map(str, shape))}): leave the time axis out, or use `run`"
+            )
+
+
+def check_cotangents(system: System, cotangents: Mapping[str, Array]) -> None:
+    """Names of the output ports into which a loss sends its cotangents.
+
+    Raises
+    ------
+    UnknownNameError
+    """
+    for name in cotangents:
+        if name not in system.outputs:
+            raise UnknownNameError("output port", name, system.outputs)
+
+
 class Companionship(Protocol):
     """A companion System on the same die. Its inputs are the loss's cotangents at the original's output ports."""
 
@@ -98,6 +160,7 @@ class Companionship(Protocol):
         ...
 
 
+@runtime_checkable
 class Backend(Protocol):
     """What runs Systems: a simulator, or hardware."""
 

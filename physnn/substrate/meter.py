@@ -22,7 +22,7 @@ class Meter:
     def add(self, **counts: float) -> None:
         """Add to the totals."""
         for name, number in counts.items():
-            self.counts[name] += number
+            self.counts[name] += number  # type: ignore[assignment]  # typed for whole numbers, takes all
 
     def host(self, mac: float = 0.0, elementwise: float = 0.0, kernel: float = 0.0, memory_byte: float = 0.0) -> None:
         """Arithmetic of the learning rule and the optimiser."""
@@ -33,4 +33,5 @@ class Meter:
 
     def since(self, before: Mapping[str, float]) -> dict[str, float]:
         """Totals less those of an earlier `dict(meter.counts)`."""
-        return {name: number - before.get(name, 0.0) for name, number in self.counts.items() if number != before.get(name, 0.0)}
+        grown = {name: number - before.get(name, 0.0) for name, number in self.counts.items()}
+        return {name: number for name, number in grown.items() if number}

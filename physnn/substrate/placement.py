@@ -1,4 +1,4 @@
-"""Placing a System on a hardware profile: scales, ranges, bits, and a die whose mismatch is drawn once."""
+"""Placing a System on a hardware profile: scales, ranges, bits, line delays, and a die whose mismatch is drawn once."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import sympy as sp
 from numpy.typing import NDArray
 from scipy.constants import Boltzmann
 
 from physnn import streams
-from physnn.equations import Companion, Population, System, Variable, reflected
-from physnn.errors import ParameterError, UnknownNameError
+from physnn.equations import Companion, Output, Population, System, Variable, dimensions, reflected
+from physnn.errors import ParameterError, ShapeError, UnknownNameError
 from physnn.substrate.converters import quantise
 from physnn.substrate.profile_schema import Profile
+from physnn.substrate.stability import Stability
 
-OFFSET = "_offset"
 _STEPS_PER_TIME_CONSTANT = 20
 
 
@@ -29,6 +31,7 @@ class PlacedSystem:
     """
 
     system: System
+    """with the profile's line delays in its couplings, and a parameter for the offset of every arrival"""
     profile: Profile
     seed: int
     """of the die and of all noise"""
@@ -38,7 +41,12 @@ class PlacedSystem:
     """where a simulator computes: "cpu" or "cuda"; it changes neither the physics nor the bill"""
     mismatched: bool = True
     """False for a twin: the same System placed without the die"""
+    offsets: frozenset[str] = frozenset()
+    """parameter keys of the arrivals' offsets: zero as described, drawn with the die"""
+    origin: str = ""
+    """fingerprint of the System as it was described, the same on every profile"""
     _companions: dict[str, Companion] = field(default_factory=dict, repr=False, compare=False)
+    _die: dict[str, NDArray[np.float64]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def time_scale(self) -> float:
@@ -46,9 +54,26 @@ class PlacedSystem:
         constant = self.profile.medium.time_constant
         return constant.value if constant else 1.0
 
+    @property
+    def line_delay(self) -> float:
+        """What a line adds to its coupling's own delay [s, model time]; in `system` it is rounded to whole steps."""
+        return _line_delay(self.profile)
+
+    def steps(self, duration: float) -> int:
+        """A duration [s, model time] as a number of steps, rounded.
+
+        Raises
+        ------
+        ParameterError
+            It is negative or not finite.
+        """
+        if not (math.isfinite(duration) and duration >= 0):
+            raise ParameterError(f"duration {duration} s must be finite and at least 0")
+        return round(duration / self.step)
+
     def twin(self) -> PlacedSystem:
         """The same System placed without the die."""
-        return replace(self, mismatched=False, _companions={})
+        return replace(self, mismatched=False, _companions={}, _die={})
 
     def companion(self, transport: str) -> Companion:
         """The reflected System, made once for each kind of transport."""
@@ -61,43 +86,116 @@ class PlacedSystem:
         """Parameter keys that are coupling weights."""
         return frozenset(c.key for c in self.system.couplings.values())
 
+    @cached_property
+    def stability(self) -> Stability:
+        """Judges the damping of the System's media."""
+        return Stability(self.system)
+
+    @cached_property
+    def exact(self) -> bool:
+        """Whether the device holds what is written, number for number."""
+        profile, mismatch = self.profile, self.profile.mismatch
+        drawn = any(spread is not None and spread.value for spread in (mismatch.weight, mismatch.gain, mismatch.offset))
+        return profile.range.weight is None and not (self.mismatched and drawn)
+
+    def check_write(self, parameters: Mapping[str, Any]) -> None:
+        """Names and shapes of parameters that are to be written.
+
+        Raises
+        ------
+        UnknownNameError, ShapeError
+        """
+        known = self.system.parameters
+        for key, value in parameters.items():
+            if key not in known:
+                raise UnknownNameError("parameter", key, known)
+            given = tuple(getattr(value, "shape", np.shape(value)))
+            if given != known[key].shape:
+                raise ShapeError(f"parameter {key!r} has shape {given}; the System needs {known[key].shape}")
+
     def die(self, key: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """Factor between what is programmed and what the device has, drawn once for each parameter of this die."""
-        population = self.system.populations.get(key.partition(".")[0])
-        is_weight = key in self.weight_keys or population is None
-        spread = self.profile.mismatch.weight if is_weight else self.profile.mismatch.gain
-        passive = population is not None and not is_weight and not (population.dynamic or population.constraints)
-        if not self.mismatched or spread is None or not spread.value or passive or key.endswith(OFFSET):
-            return np.ones(shape)
-        return 1.0 + spread.value * streams.normal(self.seed, key, "die", shape)
+        if key not in self._die:
+            spread = self._spread(key)
+            self._die[key] = 1.0 + spread * streams.normal(self.seed, key, "die", shape) if spread else np.ones(shape)
+        return self._die[key]
+
+    def _spread(self, key: str) -> float:
+        """Relative standard deviation of a parameter between devices."""
+        mismatch = self.profile.mismatch
+        spread = mismatch.weight if self._is_weight(key) else mismatch.gain
+        if not self.mismatched or spread is None or key in self.offsets:
+            return 0.0
+        if self._is_weight(key):
+            return spread.value
+        population = self.system.populations[key.partition(".")[0]]
+        return spread.value if population.dynamic or population.constraints else 0.0
+
+    def _offset(self, key: str, shape: tuple[int, ...]) -> NDArray[np.float64] | float:
+        """What the die adds to a parameter."""
+        spread, full_scale = self.profile.mismatch.offset, self.profile.range.signal
+        if not self.mismatched or spread is None or key not in self.offsets:
+            return 0.0
+        return spread.value * (full_scale.value if full_scale else 1.0) * streams.normal(self.seed, key, "die", shape)
 
     def realise(self, parameters: Mapping[str, NDArray], writes: int = 0, *, noise: bool = True) -> dict[str, NDArray]:
         """What the device holds after `parameters` are written to it for the `writes`-th time.
 
         Weights are clipped to the profile's range, rounded to its bits, disturbed by its write noise, and multiplied by
         the die's factors; other parameters are multiplied by theirs. `noise=False` leaves the write noise out.
+
+        Raises
+        ------
+        ParameterError
+            A value is not finite.
         """
         held = {}
         for key, value in parameters.items():
             values = np.asarray(value, dtype=np.result_type(value, np.float64))
-            if not np.all(np.isfinite(values)):
+            if not np.isfinite(values).all():
                 raise ParameterError(f"parameter {key!r} has a value that is not finite; it cannot be written")
-            programmed = self._programmed(key, values, writes, noise) if self._is_weight(key) else values
-            held[key] = programmed * self.die(key, values.shape)
-        return held
+            held[key] = self._programmed(values) if self._is_weight(key) else values
+        for key, error in (self._write_noise(held, writes) if noise else {}).items():
+            held[key] = held[key] + error
+        return {key: value * self.die(key, value.shape) + self._offset(key, value.shape) for key, value in held.items()}
 
     def _is_weight(self, key: str) -> bool:
         return key in self.weight_keys or key.endswith(".feedback")
 
-    def _programmed(self, key: str, values: NDArray, writes: int, noisy: bool) -> NDArray:
+    def _programmed(self, values: NDArray) -> NDArray:
         full_scale, precision = self.profile.range.weight, self.profile.precision
         if full_scale is None:
             return values
-        written = quantise(values, precision.weight_bits if precision else None, full_scale.value)
-        noise = self.profile.noise.write
-        if not noisy or noise is None or not noise.value:
-            return written
-        return written + noise.value * full_scale.value * streams.normal(self.seed, key, "write", values.shape, step=writes)
+        return quantise(values, precision.weight_bits if precision else None, full_scale.value)
+
+    def _write_noise(self, values: Mapping[str, NDArray], writes: int) -> dict[str, NDArray[np.float64]]:
+        """Errors of the `writes`-th write. All couplings share one draw, in which each has its place."""
+        full_scale, noise = self.profile.range.weight, self.profile.noise.write
+        if full_scale is None or noise is None or not noise.value:
+            return {}
+        rms = noise.value * full_scale.value
+        own = [key for key in values if key in self._places]
+        found = {
+            key: rms * streams.normal(self.seed, key, "write", values[key].shape, step=writes)
+            for key in values
+            if self._is_weight(key) and key not in self._places
+        }
+        if own:
+            last = max(self._places[key].stop for key in own)
+            errors = rms * streams.normal(self.seed, "weights", "write", (last,), step=writes)
+            found |= {key: errors[self._places[key]].reshape(values[key].shape) for key in own}
+        return found
+
+    @cached_property
+    def _places(self) -> dict[str, slice]:
+        """Where the weights of each coupling are, were all weights put in a row."""
+        places: dict[str, slice] = {}
+        end = 0
+        for coupling in self.system.couplings.values():
+            if coupling.key not in places:
+                start, end = end, end + math.prod(coupling.operator.weight_shape)
+                places[coupling.key] = slice(start, end)
+        return places
 
     def feedback(self, companion: Companion) -> dict[str, NDArray]:
         """Fixed weights of a companion's own feedback paths: normal, standard deviation 1/sqrt(elements fed)."""
@@ -141,7 +239,7 @@ def place(
     Raises
     ------
     ParameterError
-        The step is not above 0.
+        The step is not above 0, or the damping makes a medium unstable, as described or on this die.
     UnknownNameError
         The device is neither.
     """
@@ -151,36 +249,68 @@ def place(
         step = _default_step(system)
     if not (math.isfinite(step) and step > 0):
         raise ParameterError(f"time step {step} s must be finite and above 0")
-    offset = profile.mismatch.offset
-    if offset is not None and offset.value:
-        full_scale = profile.range.signal.value if profile.range.signal else 1.0
-        system = with_offsets(system, offset.value * full_scale, seed)
-    return PlacedSystem(system, profile, seed, step, device)
+    offsets: frozenset[str] = frozenset()
+    origin = system.fingerprint
+    if profile.mismatch.offset is not None and profile.mismatch.offset.value:
+        system, offsets = with_offsets(system)
+    system = _with_line_delays(system, round(_line_delay(profile) / step) * step)
+    placed = PlacedSystem(system, profile, seed, step, device, offsets=offsets, origin=origin)
+    placed.stability.check(system.parameters)
+    own = {key: value for key, value in system.parameters.items() if key not in placed.weight_keys}
+    placed.stability.check(placed.realise(own))
+    return placed
 
 
-def with_offsets(system: System, spread: float, seed: int) -> System:
-    """The System with a fixed offset added to every arriving wave, drawn once: normal, standard deviation `spread`."""
-    populations = [_offset(p, spread, seed) for p in system.populations.values()]
-    return System.of(populations, system.couplings.values(), system.inputs, system.outputs, derived=system.derived)
+def with_offsets(system: System) -> tuple[System, frozenset[str]]:
+    """The System with an offset added to every arriving wave, a parameter that is zero; and the keys of these."""
+    populations, moved = [], {}
+    keys: set[str] = set()
+    for population in system.populations.values():
+        shifted, moved[population.name] = _with_offset(population)
+        populations.append(shifted)
+        keys |= {f"{population.name}.{name}" for name in shifted.variables if name not in population.variables}
+    couplings = [replace(c, signal=system.signals[c.name].xreplace(moved[c.source])) for c in system.couplings.values()]
+    outputs = {
+        name: Output(port.population, system.readouts[name].xreplace(moved[port.population]))
+        for name, port in system.outputs.items()
+    }
+    return System.of(populations, couplings, system.inputs, outputs, derived=system.derived), frozenset(keys)
 
 
-def _offset(population: Population, spread: float, seed: int) -> Population:
-    arrivals = population.role("arrival")
-    if not arrivals:
-        return population
+def _with_offset(population: Population) -> tuple[Population, dict[sp.Symbol, sp.Expr]]:
+    """The population with its offsets, and what its arrivals have become."""
     variables, values, moved = dict(population.variables), dict(population.values), {}
-    for arrival in arrivals:
-        extra = Variable(arrival + OFFSET, "parameter", population.variables[arrival].unit)
-        key = f"{population.name}.{extra.name}"
-        variables[extra.name] = extra
-        values[extra.name] = spread * streams.normal(seed, key, "die", population.shape)
-        moved[population.symbols[arrival]] = population.symbols[arrival] + extra.symbol
+    for arrival in population.role("arrival"):
+        name = f"{arrival}_offset"
+        while name in variables or name in population.definitions:
+            name += "_"
+        variables[name] = Variable(name, "parameter", population.variables[arrival].unit)
+        values[name] = np.zeros(population.shape)
+        moved[population.symbols[arrival]] = population.symbols[arrival] + variables[name].symbol
+
+    def shifted(expressions: Mapping[str, sp.Basic]) -> dict[str, sp.Basic]:
+        return {name: expression.xreplace(moved) for name, expression in expressions.items()}
+
     return replace(
         population, variables=variables, values=values, text=population.text + "+offsets",
-        flows={k: v.xreplace(moved) for k, v in population.flows.items()},
-        maps={k: v.xreplace(moved) for k, v in population.maps.items()},
-        constraints={k: v.xreplace(moved) for k, v in population.constraints.items()},
-    )  # fmt: skip
+        flows=shifted(population.flows), maps=shifted(population.maps), constraints=shifted(population.constraints),
+        definitions=shifted(population.definitions), guards=shifted(population.guards),
+        resets={name: shifted(resets) for name, resets in population.resets.items()},
+    ), moved  # fmt: skip
+
+
+def _line_delay(profile: Profile) -> float:
+    """Of one line [s, model time]."""
+    line, constant = profile.medium.line_delay, profile.medium.time_constant
+    return line.value / (constant.value if constant else 1.0) if line else 0.0
+
+
+def _with_line_delays(system: System, delay: float) -> System:
+    """The System with a line in every coupling."""
+    if not delay:
+        return system
+    couplings = [replace(c, delay=c.delay + delay) for c in system.couplings.values()]
+    return System.of(system.populations.values(), couplings, system.inputs, system.outputs, derived=system.derived)
 
 
 def _default_step(system: System) -> float:
@@ -188,6 +318,6 @@ def _default_step(system: System) -> float:
         float(np.min(population.values[name]))
         for population in system.populations.values()
         for name in population.role("parameter")
-        if population.variables[name].unit == "s" and np.min(population.values[name]) > 0
+        if population.dimensions[population.symbols[name]] == dimensions.dimension("s")
     ]
-    return min(constants, default=1.0) / _STEPS_PER_TIME_CONSTANT
+    return min((c for c in constants if c > 0), default=1.0) / _STEPS_PER_TIME_CONSTANT

@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
 Number = Annotated[StrictFloat, Field(allow_inf_nan=False)]
 
-_UNIT_TEXT = re.compile(r"[\w%°/*^. ()-]{1,40}")
+_UNIT_TEXT = re.compile(r"[A-Za-z0-9_%°µμΩ/*^. ()-]{1,40}")
+_UNUSUAL_POWER = re.compile(
+    r"(?:\*\*|\^)(?!\s*(?:-?\d{1,2}(?:\.\d{1,3})?|\(-?\d/\d\))(?![\w.])(?!\s*(?:\*\*|\^)))"
+    r"|\)\s*(?:\*\*|\^).*\)\s*(?:\*\*|\^)"
+)
+"""A power of a power, or one that is neither of two digits nor a fraction: pint would evaluate 9**9**9**9."""
 _PREFIXES = tuple(zip((10.0**power for power in range(15, -21, -3)), [*"PTGMk", "", *"munpfa"], strict=True))
 _SCALABLE = frozenset({"J", "W", "s", "Hz", "V", "ohm", "byte/s", "flop/s"})
 
@@ -116,10 +121,15 @@ def _in_unit(quantity: Quantity, allowed: tuple[str, ...]) -> Quantity:
     given = _parsed(quantity.unit)
     for target in allowed:
         if registry.get_dimensionality(given) == registry.get_dimensionality(registry.Unit(target)):
-            low, value, high = (
-                float(registry.Quantity(number, given).to(target).magnitude)
-                for number in (quantity.low, quantity.value, quantity.high)
-            )
+            try:
+                low, value, high = (
+                    float(registry.Quantity(number, given).to(target).magnitude)
+                    for number in (quantity.low, quantity.value, quantity.high)
+                )
+            except Exception as error:  # overflow, and units of temperature or level that pint does not convert
+                raise ValueError(f"unit {quantity.unit!r} cannot be converted to {target!r}") from error
+            if not all(map(math.isfinite, (low, value, high))):
+                raise ValueError(f"{quantity.high:g} {quantity.unit} is too large a number in {target!r}")
             return quantity.model_copy(update={"low": low, "value": value, "high": high, "unit": target})
     raise ValueError(_misfit(quantity.unit, allowed))
 
@@ -129,7 +139,7 @@ def _misfit(given: str, allowed: tuple[str, ...]) -> str:
 
 
 def _parsed(text: str) -> pint.Unit:
-    if not _UNIT_TEXT.fullmatch(text):
+    if not _UNIT_TEXT.fullmatch(text) or _UNUSUAL_POWER.search(text):
         raise ValueError(f"unit {text!r} cannot be read")
     try:
         return _registry().Unit(text)

@@ -18,6 +18,7 @@ from physnn.errors import ProfileError, UnknownNameError
 from physnn.substrate.profile_quantity import Quantity
 from physnn.substrate.profile_reading import read_profile
 from physnn.substrate.profile_schema import Profile
+from physnn.toml_reading import one_line
 
 __all__ = [
     "Profile",
@@ -60,7 +61,7 @@ def load_profile(path: str | os.PathLike[str]) -> Profile:
     profile, faults = read_profile(Path(path))
     if profile is None:
         more = f" (and {len(faults) - 1} more: physnn profiles check {path})" if len(faults) > 1 else ""
-        raise ProfileError(faults[0] + more)
+        raise ProfileError(one_line(faults[0] + more))
     return profile
 
 
@@ -95,7 +96,7 @@ def find_profile(name_or_path: str | os.PathLike[str]) -> Profile:
         return load_profile(given)
     installed = _installed_files()
     if given not in installed:
-        raise UnknownNameError("profile", given, installed, "a file of your own is named by its path, ending in .toml")
+        raise UnknownNameError("profile", one_line(given, 80), installed, "a file of your own is named by its path, ending in .toml")
     files = installed[given]
     if len(files) > 1:
         raise ProfileError(f"profile {given!r} is in more than one pack: {', '.join(map(str, files))}; give the path")

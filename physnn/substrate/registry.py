@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 
 from physnn.equations import System
@@ -27,17 +28,26 @@ def find_backend(name: str) -> Backend:
     UnknownNameError
         No installed package offers it.
     CapabilityError
-        The library that it drives is not installed; the message names the pip command.
+        The library that it drives is not installed (the message names the pip command), or two packages offer it.
     """
     installed = _installed()
     if name not in installed:
         raise UnknownNameError("backend", name, installed, "`physnn backends` lists what is installed")
+    point = installed[name]
+    package = point.dist.name if point.dist else "physnn"
     try:
-        return installed[name].load()()
+        made = _named(point)
+        backend = made() if callable(made) else made
     except ImportError as error:
+        extra = f"'physnn[{name}]'" if package == "physnn" else error.name or package
         raise CapabilityError(
-            f"backend {name!r} needs {error.name or error}, which is not installed; run: pip install 'physnn[{name}]'"
+            f"backend {name!r} needs {error.name or error}, which is not installed; run: pip install {extra}"
         ) from None
+    if not isinstance(backend, Backend):
+        raise CapabilityError(
+            f"{point.value} of package {package!r} is no backend: it lacks name, check or build; update the package"
+        )
+    return backend
 
 
 def build(
@@ -62,16 +72,18 @@ def build(
 
     Raises
     ------
+    UnknownNameError
+        No such profile or backend is installed.
     CapabilityError
         The profile cannot be run by that backend, or the backend refuses a part of the System.
     """
     target = find_profile(profile) if isinstance(profile, str) else profile
-    chosen = backend or target.backends[0]
+    chosen = backend or backend_of(target)
+    engine = find_backend(chosen)
     if chosen not in target.backends:
         raise CapabilityError(
             f"profile {target.name!r} does not run on backend {chosen!r}; it runs on {', '.join(target.backends)}"
         )
-    engine = find_backend(chosen)
     system = network.lower(seed) if isinstance(network, Network) else network
     refused = [f for f in engine.check(system, target) if f.status == REFUSED]
     if refused:
@@ -79,5 +91,38 @@ def build(
     return engine.build(place(system, target, seed=seed, step=step, device=device))
 
 
+def backend_of(profile: Profile) -> str:
+    """The first of a profile's backends that is installed.
+
+    Raises
+    ------
+    CapabilityError
+        None of them is.
+    """
+    installed = _installed()
+    for name in profile.backends:
+        if name in installed:
+            return name
+    wanted = " or ".join(repr(name) for name in profile.backends)
+    here = ", ".join(sorted(installed))
+    raise CapabilityError(
+        f"profile {profile.name!r} runs on backend {wanted}, which is not installed; installed: {here}"
+    )
+
+
 def _installed() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+    found: dict[str, EntryPoint] = {}
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        if point.name in found and found[point.name].value != point.value:
+            raise CapabilityError(
+                f"two installed packages offer a backend {point.name!r}: {found[point.name].value} and {point.value}; "
+                "uninstall one of them"
+            )
+        found[point.name] = point
+    return found
+
+
+def _named(point: EntryPoint) -> object | None:
+    """What an entry point names; None where its module has no such thing."""
+    module = import_module(point.module)
+    return getattr(module, point.attr, None)
