@@ -4,7 +4,8 @@ from physnn.learning.feedback_alignment import FeedbackAlignment
 from physnn.learning.optimisers import OPTIMISERS, SGD, Adam
 from physnn.learning.reflected_wave import ReflectedWave
 from physnn.learning.rule import Objective, Rule, Step
-from physnn.learning.trainer import Epoch, Settings, accuracy, outputs, train
+from physnn.learning.progress import Epoch
+from physnn.learning.trainer import Settings, accuracy, outputs, train
 from physnn.errors import UnknownNameError
 
 RULES = {"reflected-wave": ReflectedWave, "feedback-alignment": FeedbackAlignment}

@@ -12,6 +12,7 @@ from physnn.equations import Interpreter, System, companion_inputs, gradient
 from physnn.learning.rule import Objective, Rule
 from physnn.learning.trainer import only_port
 from physnn.substrate.contract import Substrate
+from physnn.substrate.converters import as_numpy
 
 Array = Any
 
@@ -19,7 +20,7 @@ Array = Any
 def reference_gradient(substrate: Substrate, objective: Objective, inputs: NDArray, labels: NDArray) -> dict[str, NDArray]:
     """The float64 gradient of the placed System: its die and bits included, its noise off; by the plain interpreter."""
     placed = substrate.placed
-    plain = {key: np.asarray(value, dtype=float) for key, value in substrate.read().items()}
+    plain = {key: as_numpy(value) for key, value in substrate.read().items()}
     engine = Interpreter(placed.system, placed.realise(plain, noise=False), seed=placed.seed)
     port = {only_port(substrate): np.asarray(inputs, dtype=float)}
     companion = placed.companion("transpose")
@@ -45,7 +46,7 @@ def cosines(substrate: Substrate, rule: Rule, objective: Objective, inputs: NDAr
     """
     targets = substrate.asarray(objective.loss.targets(np, np.asarray(labels), objective.classes))
     step = rule.step(substrate, {only_port(substrate): substrate.asarray(inputs)}, targets, objective)
-    found = {key: np.asarray(value, dtype=float) for key, value in step.gradient.items()}
+    found = {key: as_numpy(value) for key, value in step.gradient.items()}
     true = reference_gradient(substrate, objective, inputs, labels)
     return [cosine(found, true, keys) for keys in layers(substrate.placed.system)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,26 +36,29 @@ class SGD:
 
 @dataclass
 class Adam:
-    """Adam (Kingma and Ba, ICLR 2015):  w <- w - rate m_hat / (sqrt(v_hat) + eps)."""
+    """Adam (Kingma and Ba, ICLR 2015), in the order of computation of its section 2:
+
+    m <- b1 m + (1-b1) g,  v <- b2 v + (1-b2) g^2,  w <- w - rate sqrt(1-b2^t)/(1-b1^t) m / (sqrt(v) + eps)
+    """
 
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
     state: dict[str, Any] = field(default_factory=dict)
-    elementwise: int = 14
+    elementwise: int = 13
     """operations a weight and step, for the bill"""
 
     def update(self, parameters: Mapping[str, Array], gradient: Mapping[str, Array], rate: float) -> Arrays:
         """New values of the parameters that have a gradient."""
         count = self.state["count"] = self.state.get("count", 0) + 1
         first, second = self.state.setdefault("first", {}), self.state.setdefault("second", {})
+        size = rate * math.sqrt(1 - self.beta2**count) / (1 - self.beta1**count)
         new = {}
         for key, slope in gradient.items():
             first[key] = self.beta1 * first[key] + (1 - self.beta1) * slope if key in first else (1 - self.beta1) * slope
             square = (1 - self.beta2) * slope * slope
             second[key] = self.beta2 * second[key] + square if key in second else square
-            m, v = first[key] / (1 - self.beta1**count), second[key] / (1 - self.beta2**count)
-            new[key] = parameters[key] - rate * m / (v**0.5 + self.epsilon)
+            new[key] = parameters[key] - size * first[key] / (second[key] ** 0.5 + self.epsilon)
         return new
 
 

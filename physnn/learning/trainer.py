@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +15,15 @@ from numpy.typing import NDArray
 from physnn import streams
 from physnn.errors import DataError, NumericsError, ParameterError, UnknownNameError
 from physnn.learning.optimisers import OPTIMISERS
-from physnn.learning.rule import Objective, Rule, forward
+from physnn.learning.progress import Epoch, Progress
+from physnn.learning.rule import Objective, Rule, Step, forward
 from physnn.substrate.contract import Substrate
+from physnn.substrate.converters import as_numpy
 
 Array = Any
+_WORDS_AN_UPDATE = 7
+"""read and written by Adam for each weight: the weight, its gradient, two moments"""
+_BYTES_A_WORD = 4.0
 
 
 @dataclass(frozen=True)
@@ -49,16 +56,6 @@ class Settings:
         return self.rate * (self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """What happened in one pass over the data."""
-
-    number: int
-    loss: float
-    counts: Mapping[str, float]
-    """the meter's totals since training began"""
-
-
 def train(
     substrate: Substrate,
     rule: Rule,
@@ -70,6 +67,8 @@ def train(
     seed: int = 0,
     port: str | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    every: int = 100,
 ) -> list[Epoch]:
     """Train a substrate in place.
 
@@ -91,41 +90,59 @@ def train(
         Input port; the System's only one where not given.
     on_epoch : callable, optional
         Called after every epoch, for progress and early records.
+    checkpoint : path, optional
+        A file from which to continue where it exists, and which is written every `every` batches and at the end. On
+        the same substrate, seed and data the result is the same to the bit as without an interruption.
+    every : int
 
     Raises
     ------
+    CheckpointError
+        The checkpoint is damaged, or of another network, rule or training.
     NumericsError
         The loss or a gradient is not finite; the message says at which epoch.
     """
     port = port or only_port(substrate)
-    before = dict(substrate.meter.counts)
-    optimiser = OPTIMISERS[settings.optimiser]()
-    shadow = dict(substrate.read())
-    size = sum(math.prod(value.shape) for key, value in shadow.items() if key in substrate.placed.system.trainable)
+    path = Path(checkpoint) if checkpoint is not None else None
+    identity = {"rule": rule.name, "settings": asdict(settings), "training_seed": seed}
+    if path is not None and path.exists():
+        progress = Progress.load(path, substrate, settings.optimiser, identity)
+    else:
+        progress = Progress.fresh(substrate, settings.optimiser)
     data = substrate.asarray(inputs)
     targets = substrate.asarray(objective.loss.targets(np, np.asarray(labels), objective.classes))
-    total = settings.epochs * math.ceil(len(labels) / settings.batch)
-    history: list[Epoch] = []
-    done = 0
-    for number in range(1, settings.epochs + 1):
-        order = streams.permutation(seed, "trainer", "order", len(labels), step=number)
-        losses = []
-        for start in range(0, len(order), settings.batch):
-            rows = order[start : start + settings.batch]
-            step = _checked(rule, substrate, {port: data[rows]}, targets[rows], objective, number)
-            new = optimiser.update(shadow, step.gradient, settings.rate_at(done / total))
-            substrate.meter.host(elementwise=optimiser.elementwise * size, kernel=len(new), memory_byte=4.0 * 7 * size)
-            shadow |= new
-            substrate.write(new)
-            losses.append(step.loss * len(rows))
-            done += 1
-        history.append(Epoch(number, math.fsum(losses) / len(order), substrate.meter.since(before)))
-        if on_epoch:
-            on_epoch(history[-1])
-    return history
+    batches = math.ceil(len(labels) / settings.batch)
+    total = settings.epochs * batches
+    while progress.done < total:
+        number, batch = progress.done // batches + 1, progress.done % batches
+        if batch == 0 or progress.done == progress.resumed:
+            order = streams.permutation(seed, "trainer", "order", len(labels), step=number)
+        rows = order[batch * settings.batch : (batch + 1) * settings.batch]
+        step = _checked(rule, substrate, {port: data[rows]}, targets[rows], objective, number)
+        _update(substrate, progress, step, settings.rate_at(progress.done / total))
+        progress.losses.append(step.loss * len(rows))
+        progress.done += 1
+        if batch == batches - 1:
+            loss, progress.losses = math.fsum(progress.losses) / len(order), []
+            progress.history.append(Epoch(number, loss, substrate.meter.since(progress.before)))
+            if on_epoch:
+                on_epoch(progress.history[-1])
+        if path is not None and (progress.done % every == 0 or progress.done == total):
+            progress.save(path, substrate, identity)
+    return progress.history
 
 
-def _checked(rule: Rule, substrate: Substrate, inputs: Mapping[str, Array], targets: Array, objective: Objective, epoch: int) -> Any:
+def _update(substrate: Substrate, progress: Progress, step: Step, rate: float) -> None:
+    """One step of the optimiser on the host's float weights, written to the substrate."""
+    new = progress.optimiser.update(progress.shadow, step.gradient, rate)
+    size = sum(math.prod(value.shape) for value in new.values())
+    traffic = _WORDS_AN_UPDATE * _BYTES_A_WORD * size
+    substrate.meter.host(elementwise=progress.optimiser.elementwise * size, kernel=len(new), memory_byte=traffic)
+    progress.shadow |= new
+    substrate.write(new)
+
+
+def _checked(rule: Rule, substrate: Substrate, inputs: Mapping[str, Array], targets: Array, objective: Objective, epoch: int) -> Step:
     try:
         step = rule.step(substrate, inputs, targets, objective)
     except NumericsError as error:
@@ -143,7 +160,7 @@ def outputs(substrate: Substrate, objective: Objective, inputs: NDArray, *, port
     answers = []
     for start in range(0, len(inputs), batch):
         trace = forward(substrate, {port: substrate.asarray(inputs[start : start + batch])}, objective)
-        answers.append(np.asarray(objective.readout.read(substrate.xp, trace)))
+        answers.append(as_numpy(objective.readout.read(substrate.xp, trace)))
     return np.concatenate(answers)
 
 

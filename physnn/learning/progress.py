@@ -1,0 +1,191 @@
+"""How far a training is, and its checkpoint: enough to continue bit by bit, or on another substrate."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from physnn.errors import CheckpointError, PhysnnError
+from physnn.learning.optimisers import OPTIMISERS
+from physnn.substrate import checkpoints
+from physnn.substrate.contract import Substrate
+from physnn.substrate.converters import as_numpy
+from physnn.toml_reading import one_line
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What happened in one pass over the data."""
+
+    number: int
+    loss: float
+    counts: Mapping[str, float]
+    """the meter's totals since training began"""
+
+
+@dataclass
+class Progress:
+    """The state of a training between two batches."""
+
+    optimiser: Any
+    shadow: dict[str, Array]
+    """the host's float values of what is trained"""
+    done: int = 0
+    """batches done"""
+    resumed: int = 0
+    """batches done when this training was taken up"""
+    losses: list[float] = field(default_factory=list)
+    """of the present epoch's batches, times their size"""
+    history: list[Epoch] = field(default_factory=list)
+    before: dict[str, float] = field(default_factory=dict)
+    """the meter's totals when training began"""
+
+    @classmethod
+    def fresh(cls, substrate: Substrate, optimiser: str) -> Progress:
+        """Nothing done yet."""
+        written = substrate.read()
+        shadow = {key: written[key] for key in substrate.placed.system.trainable}
+        return cls(OPTIMISERS[optimiser](), shadow, before=dict(substrate.meter.counts))
+
+    def save(self, path: Path, substrate: Substrate, identity: Mapping[str, Any]) -> None:
+        """Write a checkpoint of the training and its substrate."""
+        snapshot = {
+            "substrate": substrate.snapshot(), "optimiser": self.optimiser.state, "shadow": self.shadow,
+            "losses": np.asarray(self.losses, dtype=float), "before": self.before,
+            "history": {str(epoch.number): asdict(epoch) for epoch in self.history},
+        }  # fmt: skip
+        checkpoints.save(path, {**_whereabouts(substrate), **identity, "step": self.done}, _on_host(snapshot))
+
+    @classmethod
+    def load(cls, path: Path, substrate: Substrate, optimiser: str, identity: Mapping[str, Any]) -> Progress:
+        """Continue from a checkpoint, on the substrate it was written on or on another of the same System.
+
+        On the same profile, backend and seed the substrate continues bit by bit, die and noise included; elsewhere the
+        float weights and the optimiser go on, and the weights are written to the new die.
+
+        Raises
+        ------
+        CheckpointError
+            The checkpoint is damaged, or of another network, rule, or training.
+        """
+        header, snapshot = checkpoints.load(path)
+        here = _whereabouts(substrate)
+        for what, mine in {"fingerprint": here["fingerprint"], **identity}.items():
+            theirs = getattr(header, what)
+            if theirs != mine:
+                raise CheckpointError(
+                    f"{path} is of another training: its {what.replace('_', ' ')} is {_shown(theirs)}, here it is {_shown(mine)}; "
+                    "name another checkpoint file, or delete it to start anew"
+                )
+        progress = cls.fresh(substrate, optimiser)
+        try:
+            progress._take(header, snapshot, substrate, here)
+        except PhysnnError as error:
+            reason = one_line(str(error), 300)
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
+            reason = one_line(f"{type(error).__name__}: {error}", 300)
+        else:
+            return progress
+        raise CheckpointError(f"{path} cannot be continued from: {reason}; delete it to start anew")
+
+    def _take(self, header: checkpoints.Header, snapshot: Mapping[str, Any], substrate: Substrate, here: Mapping[str, Any]) -> None:
+        """Become what the snapshot holds, once every part of it has the form of what belongs there."""
+        updated = type(self.optimiser)()
+        updated.update(self.shadow, {key: 0.0 * value for key, value in self.shadow.items()}, 0.0)
+        _check("", {key: snapshot.get(key) for key in ("shadow", "optimiser")}, {"shadow": self.shadow, "optimiser": updated.state})
+        self.losses, self.history = _past(snapshot, header.step)
+        self.shadow = {key: substrate.asarray(value) for key, value in snapshot["shadow"].items()}
+        self.optimiser.state = _like(substrate, snapshot["optimiser"])
+        self.done = self.resumed = header.step
+        if all(getattr(header, what) == here[what] for what in ("profile", "backend", "seed")):
+            _check("substrate", snapshot.get("substrate"), substrate.snapshot(), grown=True)
+            _check("before", snapshot.get("before"), {}, grown=True)
+            substrate.restore(snapshot["substrate"])
+            substrate.placed.stability.check(_on_host(substrate.read()))
+            self.before = dict(snapshot["before"])
+        else:
+            substrate.write(self.shadow)
+
+
+def _past(snapshot: Mapping[str, Any], done: int) -> tuple[list[float], list[Epoch]]:
+    """The losses of the present epoch's batches and the epochs before it, which together are all batches done."""
+    losses, history = snapshot.get("losses"), snapshot.get("history")
+    if not (isinstance(losses, np.ndarray) and losses.ndim == 1 and losses.dtype.kind == "f"):
+        raise CheckpointError("its losses are no row of numbers")
+    empty = asdict(Epoch(0, 0.0, {}))
+    for name, epoch in history.items() if isinstance(history, Mapping) else ():
+        _check(f"history/{name}", epoch, empty, grown=True)
+    epochs = [Epoch(**{key: epoch[key] for key in empty}) for epoch in history.values()] if isinstance(history, Mapping) else None
+    if epochs is None or [epoch.number for epoch in epochs] != list(range(1, len(epochs) + 1)):
+        raise CheckpointError("its history is no row of epochs")
+    before = done - len(losses)
+    if before != 0 if not epochs else before < len(epochs) or before % len(epochs):
+        raise CheckpointError(f"{len(epochs)} epochs and {len(losses)} batches cannot be {done} batches")
+    return losses.tolist(), epochs
+
+
+def _check(where: str, found: Any, expected: Any, *, grown: bool = False) -> None:
+    """Compare the form of a part of a snapshot with that of the part which belongs there.
+
+    Where it may have `grown`, tables of arrays and tables of totals may have more entries than the expected ones.
+
+    Raises
+    ------
+    CheckpointError
+        An entry is missing, unknown, or of another kind or shape.
+    """
+    if isinstance(expected, Mapping):
+        if not isinstance(found, Mapping):
+            raise CheckpointError(f"{where} is no table")
+        odd = expected.keys() - found.keys() or (set() if grown else found.keys() - expected.keys())
+        if odd:
+            raise CheckpointError(f"{where} {'lacks' if odd & expected.keys() else 'has an unknown'} {min(odd)!r}")
+        totals = grown and not any(isinstance(value, Mapping) or hasattr(value, "shape") for value in expected.values())
+        for key, value in found.items():
+            _check(f"{where}/{key}" if where else key, value, 0.0 if totals else expected.get(key, np.empty(np.shape(value))), grown=grown)
+    elif hasattr(expected, "shape"):
+        given = np.asarray(found) if isinstance(found, np.ndarray | float) else None  # NumPy's scalars are kept as floats
+        if given is None or given.shape != tuple(expected.shape):
+            raise CheckpointError(f"{where} {f'has shape {given.shape}' if given is not None else 'is no array'}; expected {tuple(expected.shape)}")
+        if (given.dtype.kind == "c") != ("complex" in str(expected.dtype)):
+            raise CheckpointError(f"{where} is of type {given.dtype}, expected {expected.dtype}")
+    elif isinstance(expected, int | float):
+        counts = isinstance(expected, int)
+        lowest, highest = (0, checkpoints.LARGEST_COUNT) if counts else (-sys.float_info.max, sys.float_info.max)
+        if not isinstance(found, int if counts else int | float) or isinstance(found, bool) or not lowest <= found <= highest:
+            raise CheckpointError(f"{where} is no {'count' if counts else 'number'}")
+    elif type(found) is not type(expected):
+        raise CheckpointError(f"{where} is of type {type(found).__name__}, expected {type(expected).__name__}")
+
+
+def _shown(value: Any) -> str:
+    return one_line(repr(value), 160)
+
+
+def _whereabouts(substrate: Substrate) -> dict[str, Any]:
+    placed = substrate.placed
+    module = type(substrate).__module__.partition(".")[0]
+    return {"fingerprint": placed.origin, "profile": placed.profile.name, "backend": module, "seed": placed.seed}
+
+
+def _on_host(value: Any) -> Any:
+    """The same tree with its arrays as NumPy arrays."""
+    if isinstance(value, Mapping):
+        return {key: _on_host(item) for key, item in value.items()}
+    if isinstance(value, str | bool | int | float) or value is None:
+        return value
+    return as_numpy(value)
+
+
+def _like(substrate: Substrate, value: Any) -> Any:
+    """The same tree with its arrays as the substrate's."""
+    if isinstance(value, Mapping):
+        return {key: _like(substrate, item) for key, item in value.items()}
+    return substrate.asarray(value) if isinstance(value, np.ndarray) else value
