@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from physnn import __version__
-from physnn.errors import DeviceError, PhysnnError, UnknownNameError, nearest
+from physnn.errors import DeviceError, PhysnnError, nearest
 
 OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
@@ -35,14 +36,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Errors in one line, with the nearest known word."""
+    """Errors in one line, with the nearest known word; each command judges its own arguments."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        found, left = super().parse_known_args(args, namespace)
+        if left:
+            self.error(f"unknown argument '{left[0]}'")
+        return found, left
 
     def error(self, message: str) -> NoReturn:
+        words = message.split("'")[1::2]
         known = [word for action in self._actions for word in (action.choices or action.option_strings)]
-        words = message.split("'")[1::2] or message.split()[-1:]
-        hint = nearest(words[0], known) if words and words[0] not in known and ("invalid choice" in message or "unrecognized" in message) else ""
-        short = message.split(" (choose from")[0]
-        print(f"{self.prog}: {short}{hint}; see {self.prog} --help", file=sys.stderr)
+        unknown = words and ("unknown argument" in message or "invalid choice" in message)
+        hint = nearest(words[0], known) if unknown else ""
+        print(f"{self.prog}: {message.split(' (choose from')[0]}{hint}; see {self.prog} --help", file=sys.stderr)
         raise SystemExit(WRONG)
 
 
@@ -69,6 +76,15 @@ def _parser() -> argparse.ArgumentParser:
     commands.choices["profiles"].set_defaults(command=_profiles_list)
 
     commands.add_parser("backends", help="installed backends").set_defaults(command=_backends)
+
+    conform = commands.add_parser("conform", help="hold a backend against the conformance suite")
+    conform.add_argument("backend", metavar="BACKEND", nargs="+", help="one backend, or several for the table of features")
+    conform.add_argument("--html", metavar="FILE", type=Path, help="write every comparison to a page (one backend)")
+    conform.set_defaults(command=_conform)
+
+    preview = commands.add_parser("check", help="what every substrate of an experiment supports, refuses and would cost")
+    preview.add_argument("experiment", nargs="?", help="experiment file (TOML); the built-in one where left out")
+    preview.set_defaults(command=_check)
     return parser
 
 
@@ -108,16 +124,14 @@ def _preflight(experiment: Any) -> None:
     """What can be found wrong before anything runs: data, backends, the device, the report's libraries."""
     from physnn.report.extras import need
     from physnn.substrate.profiles import find_profile
-    from physnn.substrate.registry import find_backend
+    from physnn.substrate.registry import backend_names, find_backend
 
     for name in experiment.datasets:
         experiment.data(name)
     for name in dict.fromkeys((*experiment.run_on, *experiment.train_on)):
-        backend = find_profile(name).backends[0]
-        try:
-            find_backend(backend)
-        except UnknownNameError:
-            continue  # no such backend yet: the cell is refused with that reason
+        installed = [backend for backend in find_profile(name).backends if backend in backend_names()]
+        if installed:  # else its cells are refused, with that reason
+            find_backend(installed[0])
     if experiment.device != "cpu":
         _require_device(experiment)
     for extra in ("matplotlib", "jinja2"):
@@ -209,6 +223,47 @@ def _backends(given: argparse.Namespace, console: Console) -> int:
         table.add_row(name, state, ", ".join(profiles.get(name, [])))
     console.print(table)
     return OK
+
+
+def _conform(given: argparse.Namespace, console: Console) -> int:
+    from physnn.substrate.registry import find_backend
+    from physnn.testing.conformance import FAIL, conform
+    from physnn.testing.conformance.tables import features_table, terminal_table, write_html
+
+    outcomes = {}
+    for name in given.backend:
+        backend = find_backend(name)
+        with console.status(f"{name}: conformance suite"):
+            outcomes[name] = conform(backend)
+    for name, found in outcomes.items():
+        console.print(terminal_table(name, found), markup=False)
+        for outcome in found:
+            if outcome.status == FAIL and outcome.reason:
+                console.print(f"{outcome.feature}, {outcome.case}: {outcome.reason}", markup=False, highlight=False)
+    print(features_table(outcomes), end="")
+    if given.html:
+        write_html(given.html, given.backend[0], outcomes[given.backend[0]])
+    return FAILED if any(outcome.status == FAIL for found in outcomes.values() for outcome in found) else OK
+
+
+def _check(given: argparse.Namespace, console: Console) -> int:
+    from physnn.experiments import built_in, read_experiment
+    from physnn.experiments.preview import preview
+    from physnn.experiments.runner import THREAD_VARIABLES
+    from physnn.substrate.contract import REFUSED
+
+    experiment = read_experiment(given.experiment) if given.experiment else built_in()
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))  # as `compare` runs its cells; read when a backend loads
+    table = Table("data, profile", "backend", "", "memory", "time", "J / inference", box=None)
+    rows = list(preview(experiment))
+    for row in rows:
+        table.add_row(f"{row.dataset}, {row.profile}", row.backend, row.status, row.memory, row.time, row.energy)
+    console.print(table)
+    told = [f"{row.profile}, {f.part}: {f.status}, {f.detail}" for row in rows for f in row.told]
+    for line in dict.fromkeys(told):
+        console.print(line, markup=False, highlight=False)
+    console.print("Stationary states are solved without steps, so no step has a stability limit to keep.", highlight=False)
+    return FAILED if any(row.status == REFUSED for row in rows) else OK
 
 
 if __name__ == "__main__":

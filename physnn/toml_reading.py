@@ -1,8 +1,18 @@
-"""From a TOML file to a pydantic model, or to all of its faults, each as one line ``FILE:LINE: where: what``."""
+"""From a TOML file to a pydantic model, or to all of its faults, each as one line ``FILE:LINE: where: what``.
+
+A file comes from anywhere, so nothing about it is trusted: `read_bytes` takes regular files of a bounded size alone,
+and `one_line` makes a message of whatever they hold.
+"""
 
 from __future__ import annotations
 
+import errno
+import itertools
+import json
+import math
+import os
 import re
+import stat
 import tomllib
 import types
 import typing
@@ -19,10 +29,18 @@ Fault = tuple[tuple[str, ...], str]
 Model = TypeVar("Model", bound=BaseModel)
 Words = Callable[[Any, type[BaseModel] | None], str | None]
 
-_TABLE = re.compile(r"^\s*\[\s*(?P<path>[^\[\]]+?)\s*\]\s*(#.*)?$")
+LARGEST_FILE = 2**18
+"""[byte]; a hundred times a large profile"""
+LONGEST_MESSAGE = 540
+MOST_FAULTS = 100
+_SHOWN = 60
+_LONGEST_PLACE = 80
+_TABLE = re.compile(r"^\s*\[(?P<path>[^\[\]]+)\]\s*(#.*)?$")
 _KEY = re.compile(r"""^\s*(?P<path>(?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
 _PART = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
-_SYNTAX_PLACE = re.compile(r"^(?P<what>.*?)\s*\(at (?:line (?P<line>\d+), column \d+|end of document)\)$")
+_SYNTAX_PLACE = re.compile(r"\(at (?:line (?P<line>\d+), column \d+|end of document)\)$")
+_LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){50}""")
+"""tomllib needs a time that grows with the square of a key's parts, or worse"""
 
 
 class FaultsError(ValueError):
@@ -51,30 +69,83 @@ def read_model(
         model at its place.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bytes(path, LARGEST_FILE).decode("utf-8")
     except FileNotFoundError:
-        return None, [f"{path}: no such file"]
+        return None, [one_line(f"{path}: no such file")]
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a text file in UTF-8"
-        return None, [f"{path}: cannot be read: {reason}"]
+        return None, [one_line(f"{path}: cannot be read: {reason}")]
+    if _LONG_KEY.search(text):
+        return None, [one_line(f"{path}: malformed TOML: a key of more than 50 parts")]
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         return None, [_syntax_fault(path, text, str(error))]
+    except ValueError:  # of int(), for thousands of digits
+        return None, [one_line(f"{path}: malformed TOML: a number has too many digits")]
     except RecursionError:
-        return None, [f"{path}: malformed TOML: nested too deeply"]
+        return None, [one_line(f"{path}: malformed TOML: nested too deeply")]
     lines = key_lines(text)
     faults: list[Fault] = []
     found: Model | None = None
     try:
         found = model.model_validate(data)
     except ValidationError as error:
-        faults = [fault for entry in error.errors() for fault in _faults_of(entry, model, words)]
+        entries = itertools.islice(error.errors(include_url=False), MOST_FAULTS)
+        faults = [fault for entry in entries for fault in _faults_of(entry, model, words)]
     if also is not None:
         faults += also(data)
     if not faults:
         return found, []
-    return None, [placed(path, lines, where, what) for where, what in faults]
+    return None, [placed(path, lines, where, what) for where, what in faults[:MOST_FAULTS]]
+
+
+def read_bytes(path: Path, largest: int) -> bytes:
+    """What a regular file holds; a device or a pipe, which may have no end, is never read.
+
+    Raises
+    ------
+    OSError
+        There is no such file, it is not a regular one, or it has more than ``largest`` bytes.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except ValueError:
+        raise OSError(errno.EINVAL, "a file has no such name") from None
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        with open(handle, "rb", closefd=False) as file:
+            data = file.read(largest + 1) if status.st_size <= largest else None
+    finally:
+        os.close(handle)
+    if data is None or len(data) > largest:
+        raise OSError(errno.EFBIG, f"it has more than {largest} bytes")
+    return data
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text without NaN and infinities, which are a ValueError."""
+    return json.loads(text, parse_constant=_finite, parse_float=_finite)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not a finite number")
+    return number
+
+
+def one_line(text: str, longest: int = LONGEST_MESSAGE) -> str:
+    """Any text as one printable line, its middle left out where it is longer than ``longest``.
+
+    >>> one_line("an escape\\x1b and a\\nnew line")
+    'an escape and a new line'
+    """
+    if len(text) > longest:
+        text = f"{text[: longest // 2]} ... {text[-(longest // 2 - 5) :]}"
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 def key_lines(text: str) -> dict[tuple[str, ...], int]:
@@ -104,7 +175,7 @@ def placed(path: Path, lines: dict[tuple[str, ...], int], where: tuple[str, ...]
     """One fault with the line of the closest key that the file has."""
     known = next((lines[where[:end]] for end in range(len(where), 0, -1) if where[:end] in lines), None)
     place = f"{path}:{known}" if known else str(path)
-    return ": ".join(part for part in (place, ".".join(where), what) if part)
+    return one_line(": ".join(part for part in (place, one_line(".".join(where), _LONGEST_PLACE), what) if part))
 
 
 def _parts(path: str) -> tuple[str, ...]:
@@ -112,11 +183,11 @@ def _parts(path: str) -> tuple[str, ...]:
 
 
 def _syntax_fault(path: Path, text: str, message: str) -> str:
-    place = _SYNTAX_PLACE.match(message)
+    place = _SYNTAX_PLACE.search(message)
     if place is None:
-        return f"{path}: malformed TOML: {message}"
+        return one_line(f"{path}: malformed TOML: {message}")
     line = place["line"] or str(max(1, len(text.splitlines())))
-    return f"{path}:{line}: malformed TOML: {place['what']}"
+    return one_line(f"{path}:{line}: malformed TOML: {message[: place.start()]}")
 
 
 def _faults_of(entry: Any, model: type[BaseModel], words: Words | None) -> list[Fault]:
@@ -134,7 +205,7 @@ def _said(entry: Any, where: tuple[str, ...], model: type[BaseModel]) -> str:
     owner = _model_at(model, where[:-1])
     match entry["type"]:
         case "extra_forbidden":
-            return f"unknown key {where[-1]!r}{nearest(where[-1], list(owner.model_fields) if owner else [])}"
+            return f"unknown key {one_line(where[-1], _LONGEST_PLACE)!r}{nearest(where[-1], list(owner.model_fields) if owner else [])}"
         case "missing":
             return "missing"
         case "model_type" | "model_attributes_type" | "dict_type":
@@ -142,8 +213,16 @@ def _said(entry: Any, where: tuple[str, ...], model: type[BaseModel]) -> str:
         case "value_error":
             return str(entry["ctx"]["error"])
         case "finite_number":
-            return f"{entry['input']} is not finite"
-    return f"{entry['msg'][:1].lower()}{entry['msg'][1:]}, not {str(entry['input'])[:60]!r}"
+            return f"{_shown(entry['input'])} is not finite"
+    return f"{entry['msg'][:1].lower()}{entry['msg'][1:]}, not {_shown(entry['input'])!r}"
+
+
+def _shown(given: Any) -> str:
+    """The beginning of a value that was given."""
+    try:
+        return str(given)[:_SHOWN]
+    except (ValueError, RecursionError):  # an integer of thousands of digits, or tables in tables without end
+        return f"this {type(given).__name__}"
 
 
 def _model_at(model: type[BaseModel], where: tuple[str, ...]) -> type[BaseModel] | None:

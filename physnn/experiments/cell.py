@@ -18,6 +18,7 @@ from physnn.learning.alignment import cosines
 from physnn.learning.controls import frozen_control, linear_control
 from physnn.media import Network
 from physnn.substrate.contract import Substrate
+from physnn.substrate.converters import as_numpy
 from physnn.substrate.profiles import Profile, find_profile
 from physnn.substrate.registry import build
 
@@ -141,7 +142,7 @@ class _Measurement:
         if self.cell.train_on == self.cell.run_on:
             return trained
         running = self._build(self.run_profile)
-        running.write({key: np.asarray(value) for key, value in trained.read().items()})
+        running.write({key: as_numpy(value) for key, value in trained.read().items()})
         return running
 
     def _costs(self, running: Substrate) -> dict[str, Any]:

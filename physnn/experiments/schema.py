@@ -25,20 +25,28 @@ import json
 import math
 import os
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from physnn.datasets import Dataset, dataset_names, load, load_file
-from physnn.errors import ExperimentError, PhysnnError, UnknownNameError
+from physnn.errors import ExperimentError, ParameterError, PhysnnError, UnknownNameError
 from physnn.learning import OPTIMISERS, RULES, Objective, Settings
 from physnn.media import ACTIVATIONS, LOSSES, Network, Source, Waveguide
 from physnn.substrate.profiles import find_profile
-from physnn.toml_reading import read_model
+from physnn.toml_reading import one_line, read_model
 
 BUILT_IN = Path(__file__).with_name("digits.toml")
-Count = Annotated[int, Field(strict=True, ge=1)]
+MOST_WEIGHTS = 50_000_000
+"""in one coupling: 400 MB, of which a training holds several copies"""
+MOST_NAMES = 100
+MOST_CELLS = 100_000
+_LONGEST_STEM = 20
+"""of a file's name in the name of a record, which may have 255 bytes"""
+Count = Annotated[int, Field(strict=True, ge=1, le=2**31)]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -51,7 +59,7 @@ class Part(BaseModel):
 class NetworkTable(Part):
     """`[network]`: layered waveguides from the data's inputs to its classes."""
 
-    hidden: tuple[Count, ...] = (32, 32)
+    hidden: Annotated[tuple[Count, ...], Field(max_length=MOST_NAMES)] = (32, 32)
     """sizes of the hidden layers"""
     activation: str = "tanh"
     output_activation: str = "tanh"
@@ -78,8 +86,17 @@ class NetworkTable(Part):
         return self
 
     def build(self, width: int, classes: int) -> Network:
-        """The network for data of `width` inputs and `classes` classes."""
+        """The network for data of `width` inputs and `classes` classes.
+
+        Raises
+        ------
+        ParameterError, ShapeError, UnknownNameError
+            A value is not allowed, or a coupling has more than `MOST_WEIGHTS` weights.
+        """
         sizes = (*self.hidden, classes)
+        for before, after in pairwise((width, *sizes)):
+            if before * after > MOST_WEIGHTS:
+                raise ParameterError(f"{before} x {after} weights in one coupling; at most {MOST_WEIGHTS}, use narrower layers")
         names = [*(f"hidden{n}" for n in range(1, len(self.hidden) + 1)), "output"]
         kinds = [self.activation] * len(self.hidden) + [self.output_activation]
         layers = [
@@ -92,7 +109,7 @@ class NetworkTable(Part):
 class TrainingTable(Part):
     """`[training]`."""
 
-    epochs: Annotated[int, Field(strict=True, ge=0)] = 20
+    epochs: Annotated[int, Field(strict=True, ge=0, le=2**31)] = 20
     batch: Count = 32
     rate: Positive | dict[str, Positive] = 0.01
     """learning rate; one number, or one for each rule"""
@@ -121,16 +138,16 @@ class Experiment(Part):
 
     name: Annotated[str, Field(min_length=1, max_length=120)] = "experiment"
     description: str = ""
-    datasets: Annotated[tuple[str, ...], Field(min_length=1)] = ("digits",)
-    rules: Annotated[tuple[str, ...], Field(min_length=1)] = ("reflected-wave",)
-    run_on: Annotated[tuple[str, ...], Field(min_length=1)]
+    datasets: Annotated[tuple[str, ...], Field(min_length=1, max_length=MOST_NAMES)] = ("digits",)
+    rules: Annotated[tuple[str, ...], Field(min_length=1, max_length=MOST_NAMES)] = ("reflected-wave",)
+    run_on: Annotated[tuple[str, ...], Field(min_length=1, max_length=MOST_NAMES)]
     """profiles, by name or file"""
-    train_on: tuple[str, ...] = ()
+    train_on: Annotated[tuple[str, ...], Field(max_length=MOST_NAMES)] = ()
     """profiles; where empty, each substrate is trained in place"""
-    seeds: Annotated[tuple[Annotated[int, Field(strict=True, ge=0)], ...], Field(min_length=1)] = (0, 1, 2)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0, 1, 2)
     network: NetworkTable = NetworkTable()
     training: TrainingTable = TrainingTable()
-    inference_batch: Count = 1
+    inference_batch: Annotated[int, Field(strict=True, ge=1, le=2**16)] = 1
     """samples at once for the figures per inference"""
     target_accuracy: Annotated[float, Field(gt=0, le=1)] | None = None
     """validation accuracy for `to_target_J`"""
@@ -163,6 +180,9 @@ class Experiment(Part):
             values = getattr(self, key)
             if len(set(values)) != len(values):
                 raise ValueError(f"{key} names something twice: {list(values)}")
+        cells = len(self.datasets) * len(self.rules) * len(self.run_on) * max(1, len(self.train_on)) * len(self.seeds)
+        if cells > MOST_CELLS:
+            raise ValueError(f"{cells} cells; one experiment has at most {MOST_CELLS}, split it")
         if isinstance(self.training.rate, dict):
             for rule in self.training.rate:
                 _one_of("rule", rule, RULES)
@@ -207,7 +227,8 @@ class Cell(Part):
     def key(self) -> str:
         """A name for its record: readable, and unique by its hash."""
         digest = hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()[:10]
-        words = "-".join([Path(self.dataset).stem, self.rule, Path(self.run_on).stem, str(self.seed)])
+        stems = [Path(name).stem[:_LONGEST_STEM] for name in (self.dataset, self.run_on)]
+        words = "-".join([stems[0], self.rule, stems[1], str(self.seed)])
         return f"{words}-{digest}"
 
 
@@ -221,7 +242,7 @@ def read_experiment(path: str | os.PathLike[str]) -> Experiment:
     """
     experiment, faults = read_model(Path(path), Experiment)
     if experiment is None:
-        raise ExperimentError(faults[0] + (f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""))
+        raise ExperimentError(one_line(faults[0] + (f" (and {len(faults) - 1} more)" if len(faults) > 1 else "")))
     return experiment
 
 

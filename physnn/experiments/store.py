@@ -10,9 +10,14 @@ from typing import Any
 
 from physnn.errors import ExperimentError
 from physnn.experiments.schema import Cell, Experiment
+from physnn.toml_reading import parse_json, read_bytes
 
 SCHEMA = "physnn.results/1"
+STATUSES = ("done", "failed", "refused")
 _EXPERIMENT = "experiment.json"
+_TABLES = ("accuracy", "controls", "gradient_cosine", "energy")
+_LARGEST_FILE = 2**24
+"""[byte]; a record has some thousands"""
 
 
 class Store:
@@ -52,8 +57,7 @@ class Store:
         if not path.exists():
             return None
         record = read_json(path)
-        wanted = cell.model_dump()
-        if not isinstance(record, dict) or any(record.get(key) != value for key, value in wanted.items()):
+        if not _is_record(record, cell):
             raise ExperimentError(f"{path} is not the record of its cell; delete it and run again")
         return record
 
@@ -81,8 +85,20 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file's value; `ExperimentError` where it cannot be read."""
+    """A JSON file's value; `ExperimentError` where it cannot be read or holds a number that is not finite."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(read_bytes(path, _LARGEST_FILE))
     except (OSError, ValueError, RecursionError) as error:
         raise ExperimentError(f"{path} cannot be read ({type(error).__name__}); delete it and run again") from None
+
+
+def _is_record(value: Any, cell: Cell) -> bool:
+    """Whether a value is the record of this cell, with the tables that every record has."""
+    if not isinstance(value, dict) or any(value.get(key) != wanted for key, wanted in cell.model_dump().items()):
+        return False
+    tables = all(isinstance(value.get(key), dict) for key in _TABLES)
+    return tables and value.get("status") in STATUSES and _is_number(value["accuracy"].get("test"))
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
