@@ -205,7 +205,8 @@ def _said(entry: Any, where: tuple[str, ...], model: type[BaseModel]) -> str:
     owner = _model_at(model, where[:-1])
     match entry["type"]:
         case "extra_forbidden":
-            return f"unknown key {one_line(where[-1], _LONGEST_PLACE)!r}{nearest(where[-1], list(owner.model_fields) if owner else [])}"
+            known = nearest(where[-1], list(owner.model_fields) if owner else [])
+            return f"unknown key {one_line(where[-1], _LONGEST_PLACE)!r}{known}"
         case "missing":
             return "missing"
         case "model_type" | "model_attributes_type" | "dict_type":

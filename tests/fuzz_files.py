@@ -3,8 +3,9 @@
     python tests/fuzz_files.py [--examples N] [--seed S] [--workers N]
 
 Hypothesis draws a recipe for each example: a sound original and what is done to its bytes, its values, or to the file
-itself. The readers run in child processes. An example fails if it raises anything but a `PhysnnError` of one line, takes
-more than 10 s, or lets the process grow beyond 1 GiB; its recipe is printed and its file kept. Exit code 1 on any failure.
+itself. The readers run in child processes. An example fails if it raises anything but a `PhysnnError` of one line,
+takes more than 10 s, or lets the process grow beyond 1 GiB; its recipe is printed and its file kept. Exit code 1 on any
+failure.
 """
 
 from __future__ import annotations
@@ -59,9 +60,12 @@ LARGEST_CHECKPOINT = 2**28
 DEEP = 10_000
 
 PATHS = (
-    "../../etc/passwd", "/etc/passwd", "/dev/zero", "/dev/full", "/dev/zero.toml", "C:\\x.toml", "a\0b.toml", "a/\0.npz", "\x1b[31m/",
-    "@/fifo.toml", "@/zero.toml", "@/loop.toml", "@/folder.toml", "@/fifo.npz", "@/zero.npz", "@/folder.npz", "@/mine.npz", "/proc/self/mem",
-    "~/x.toml", "./" * 3000 + "x.toml", "x" * 300 + ".toml", "x" * 300 + ".npz", "..", "/", "", " ", "\n", "x" * 5000, "é\u202e\ud7ff.toml",
+    "../../etc/passwd", "/etc/passwd", "/dev/zero", "/dev/full", "/dev/zero.toml", "C:\\x.toml", "a\0b.toml",
+    "a/\0.npz", "\x1b[31m/",
+    "@/fifo.toml", "@/zero.toml", "@/loop.toml", "@/folder.toml", "@/fifo.npz", "@/zero.npz", "@/folder.npz",
+    "@/mine.npz", "/proc/self/mem",
+    "~/x.toml", "./" * 3000 + "x.toml", "x" * 300 + ".toml", "x" * 300 + ".npz", "..", "/", "", " ", "\n",
+    "x" * 5000, "é\u202e\ud7ff.toml",
 )  # fmt: skip
 """`@` stands for a folder in which the special files are."""
 
@@ -99,7 +103,9 @@ def judge(read: Callable[[], None], tally: Tally, limit_s: float = SLOWEST_S) ->
     """Run a reader; what is wrong with how it ended, None where nothing is."""
     signal.signal(signal.SIGALRM, _ring)
     signal.setitimer(signal.ITIMER_REAL, limit_s)
-    faulthandler.dump_traceback_later(3 * limit_s, exit=True)  # where a library holds the interpreter, no signal arrives
+    faulthandler.dump_traceback_later(
+        3 * limit_s, exit=True
+    )  # where a library holds the interpreter, no signal arrives
     started, wrong = time.perf_counter(), None
     try:
         read()
@@ -179,9 +185,11 @@ def recode(data: bytes, coding: str) -> bytes:
 
 
 PIECES = (
-    b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\r", b"\x1b]0;x\x07", b"[" * DEEP, b"{" * DEEP, b'"' * 3, b"a=" + b"{a=" * DEEP, b"#" * 1000,
+    b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\r", b"\x1b]0;x\x07", b"[" * DEEP, b"{" * DEEP, b'"' * 3,
+    b"a=" + b"{a=" * DEEP, b"#" * 1000,
     b"\n[" + b" " * 3000 + b"\n", b"\nx = [\n[" + b" " * 20_000 + b"\n 1]]\n", b"\n" + b"a." * 100_000 + b"a = 1\n",
-    b"\n'" + b" " * 60_000 + b"' = 1\n'" + b" " * 60_000 + b"' = 1\n", b"\n".join(b"k%d = 1" % n for n in range(20_000)),
+    b"\n'" + b" " * 60_000 + b"' = 1\n'" + b" " * 60_000 + b"' = 1\n",
+    b"\n".join(b"k%d = 1" % n for n in range(20_000)),
 )  # fmt: skip
 BYTE_EDITS = st.one_of(
     st.tuples(st.just(cut), WHERE),
@@ -209,7 +217,11 @@ def special(path: Path, what: str) -> None:
         case "memory":
             path.symlink_to("/proc/self/mem")
         case "spaces" | "brackets" | "keys":
-            piece = {"spaces": b" " * 2**20, "brackets": b"[" * 2**20, "keys": b"\n".join(b"k%d = 1" % n for n in range(10**5))}[what]
+            piece = {
+                "spaces": b" " * 2**20,
+                "brackets": b"[" * 2**20,
+                "keys": b"\n".join(b"k%d = 1" % n for n in range(10**5)),
+            }[what]
             with path.open("wb") as file:
                 for _ in range(1 if what == "keys" else 100):
                     file.write(piece)
@@ -219,7 +231,20 @@ def special(path: Path, what: str) -> None:
                 file.truncate(2**40 if what == "sparse" else LARGEST_CHECKPOINT)
 
 
-SPECIAL = ("missing", "zero", "full", "fifo", "folder", "loop", "memory", "spaces", "brackets", "keys", "sparse", "large array")
+SPECIAL = (
+    "missing",
+    "zero",
+    "full",
+    "fifo",
+    "folder",
+    "loop",
+    "memory",
+    "spaces",
+    "brackets",
+    "keys",
+    "sparse",
+    "large array",
+)
 
 
 def mostly(edits: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -253,11 +278,16 @@ def toml_text(text: str) -> str:
 
 
 LITERALS = (
-    "true", "''", '"text"', '"two\\nlines"', '"\\u001b[31m"', "[]", "[[]]", "{}", "{a = {b = 1}}", "[1, 'a', {}]", "-1", "0", "1", "-0.0", "0.5", "nan", "-inf", "inf",
-    "1e308", "1e400", "-1e-320", "1979-05-27", "07:32:00", "1979-05-27T07:32:00Z", "9999-99-99", "1" + "0" * 400, "1" + "0" * 5000, "0x" + "f" * 5000, f"{2**40}", f"{2**63}",
-    "[" * DEEP + "]" * DEEP, "[" * 90 + "]" * 90, "{a=" * 90 + "1" + "}" * 90, "[" + "0," * 60_000 + "]", "[" + '"ideal-torch",' * 15_000 + "]", "[" + "7," * 101 + "]",
-    f"[{2**40}]", f"[{2**31}, {2**31}]", "[20_000, 20_000]", "[1.0]", "[nan]", '["digits", "digits"]', '"9**9**9**9 J"', '"J**(9**9**9)"', '"PJ**25/J**24"', '"9**9_9_9_9_9 J"',
-    '"degC**2/K"', '"dBm"', '"((((J"', '"J/0"', '"' + "x" * 5000 + '"', '"cuda"', "{reflected-wave = 0.1}", "{x = 1, reflected-wave = -1}", "1e-300", "1e300",
+    "true", "''", '"text"', '"two\\nlines"', '"\\u001b[31m"', "[]", "[[]]", "{}", "{a = {b = 1}}", "[1, 'a', {}]",
+    "-1", "0", "1", "-0.0", "0.5", "nan", "-inf", "inf",
+    "1e308", "1e400", "-1e-320", "1979-05-27", "07:32:00", "1979-05-27T07:32:00Z", "9999-99-99", "1" + "0" * 400,
+    "1" + "0" * 5000, "0x" + "f" * 5000, f"{2**40}", f"{2**63}",
+    "[" * DEEP + "]" * DEEP, "[" * 90 + "]" * 90, "{a=" * 90 + "1" + "}" * 90, "[" + "0," * 60_000 + "]",
+    "[" + '"ideal-torch",' * 15_000 + "]", "[" + "7," * 101 + "]",
+    f"[{2**40}]", f"[{2**31}, {2**31}]", "[20_000, 20_000]", "[1.0]", "[nan]", '["digits", "digits"]',
+    '"9**9**9**9 J"', '"J**(9**9**9)"', '"PJ**25/J**24"', '"9**9_9_9_9_9 J"',
+    '"degC**2/K"', '"dBm"', '"((((J"', '"J/0"', '"' + "x" * 5000 + '"', '"cuda"',
+    "{reflected-wave = 0.1}", "{x = 1, reflected-wave = -1}", "1e-300", "1e300",
     *(toml_text(path) for path in PATHS), *(f"[{toml_text(path)}]" for path in PATHS),
 )  # fmt: skip
 
@@ -267,7 +297,9 @@ def assign(data: bytes, where: int, literal: str) -> bytes:
     lines = data.decode("utf-8", "replace").split("\n")
     keys = [n for n, line in enumerate(lines) if "=" in line and not line.startswith("#")] or [0]
     at = keys[where % len(keys)]
-    return "\n".join([*lines[:at], f"{lines[at].partition('=')[0] or 'x'}= {literal}", *lines[at + 1 :]]).encode("utf-8", "replace")
+    return "\n".join([*lines[:at], f"{lines[at].partition('=')[0] or 'x'}= {literal}", *lines[at + 1 :]]).encode(
+        "utf-8", "replace"
+    )
 
 
 def rename(data: bytes, where: int, name: str) -> bytes:
@@ -275,11 +307,26 @@ def rename(data: bytes, where: int, name: str) -> bytes:
     lines = data.decode("utf-8", "replace").split("\n")
     keys = [n for n, line in enumerate(lines) if "=" in line or line.startswith("[")] or [0]
     at = keys[where % len(keys)]
-    key, equals, rest = lines[at].partition("=")
-    return "\n".join([*lines[:at], f"{name} = {rest}" if equals else f"[{name}]", *lines[at + 1 :]]).encode("utf-8", "replace")
+    _, equals, rest = lines[at].partition("=")
+    return "\n".join([*lines[:at], f"{name} = {rest}" if equals else f"[{name}]", *lines[at + 1 :]]).encode(
+        "utf-8", "replace"
+    )
 
 
-NAMES = ('"a\\nb"', '"\\u0000"', '""', "x", "a.b.c", '"' + "x" * 5000 + '"', "a." * 40 + "a", '"../../etc/passwd"', "hiden", "energy", "name", '"\\u001b"')
+NAMES = (
+    '"a\\nb"',
+    '"\\u0000"',
+    '""',
+    "x",
+    "a.b.c",
+    '"' + "x" * 5000 + '"',
+    "a." * 40 + "a",
+    '"../../etc/passwd"',
+    "hiden",
+    "energy",
+    "name",
+    '"\\u001b"',
+)
 TOML_EDITS = st.one_of(
     st.tuples(st.just(assign), WHERE, st.sampled_from(LITERALS)),
     st.tuples(st.just(assign), WHERE, st.sampled_from(LITERALS)),
@@ -292,8 +339,10 @@ TOML_EDITS = st.one_of(
 
 DEEP_LIST, DEEP_TABLE = "<deep list>", "<deep table>"
 VALUES = (
-    None, True, False, "", "text", "1", [], [[]], {}, {"array": "gone"}, {"array": 3}, {"array": ["x"]}, {"": {}}, -1, 0, 1, 7, 2**40, 2**63, 10**400, 0.5, -0.0, 1e308,
-    float("nan"), float("inf"), ["a"], [1, 2], {"a": {"b": []}}, "x" * 5000, "physnn.checkpoint/2", "done", "../../etc/passwd", "\0\x1b[31m\n", DEEP_LIST, DEEP_TABLE, "<1e999>",
+    None, True, False, "", "text", "1", [], [[]], {}, {"array": "gone"}, {"array": 3}, {"array": ["x"]}, {"": {}},
+    -1, 0, 1, 7, 2**40, 2**63, 10**400, 0.5, -0.0, 1e308,
+    float("nan"), float("inf"), ["a"], [1, 2], {"a": {"b": []}}, "x" * 5000, "physnn.checkpoint/2", "done",
+    "../../etc/passwd", "\0\x1b[31m\n", DEEP_LIST, DEEP_TABLE, "<1e999>",
 )  # fmt: skip
 TREE_EDITS = st.one_of(
     st.tuples(st.just("set"), WHERE, st.integers(0, len(VALUES) - 1)),
@@ -343,7 +392,10 @@ def edit_tree(tree: Any, edit: tuple[str, int, int]) -> None:
 
 TENSOR_VALUES: dict[str, tuple[Any, ...]] = {
     "dtype": ("BF16", "F16", "F32", "F8_E4M3", "F8_E5M2", "I64", "U8", "BOOL", "C64", "F4", "", 3, None),
-    "shape": ([2**40], [2**63], [2**64], [-1], [0], [], [1] * 100, "x", [1.5], None, [2**32, 2**32], [0, 2**62], [2, 4], [12], [1, 12], [24], DEEP_LIST),
+    "shape": (
+        [2**40], [2**63], [2**64], [-1], [0], [], [1] * 100, "x", [1.5], None,
+        [2**32, 2**32], [0, 2**62], [2, 4], [12], [1, 12], [24], DEEP_LIST,
+    ),
     "data_offsets": ([0, 2**40], [0, 0], [8, 0], [-1, 8], [0, 2**64], [0, 1.5], None, [0], [8, 16], "x"),
     "payload": (float("nan"), float("inf"), -1.0, 0.0, 1e308, -1e308, 1e-320),
 }  # fmt: skip
@@ -398,7 +450,9 @@ def write_large(path: Path, data: bytes) -> None:
 
 def edit_tensor(table: dict[str, Any], payload: bytearray, where: int, edit: tuple[str, int]) -> None:
     """One edit of an array: of its entry in the table, or of its numbers."""
-    entries = [entry for entry in table.values() if isinstance(entry, dict) and isinstance(entry.get("data_offsets"), list)]
+    entries = [
+        entry for entry in table.values() if isinstance(entry, dict) and isinstance(entry.get("data_offsets"), list)
+    ]
     if not entries:
         return
     entry, (what, number) = entries[where % len(entries)], edit
@@ -459,7 +513,16 @@ class Checkpoints:
         for profile, rule, optimiser, _ in TRAININGS:
             self.path.unlink(missing_ok=True)
             try:
-                train(build(NETWORK, profile, seed=1), _Stopping(rule, _BATCHES_DONE), OBJECTIVE, *DATA, self.settings(optimiser), seed=3, checkpoint=self.path, every=1)
+                train(
+                    build(NETWORK, profile, seed=1),
+                    _Stopping(rule, _BATCHES_DONE),
+                    OBJECTIVE,
+                    *DATA,
+                    self.settings(optimiser),
+                    seed=3,
+                    checkpoint=self.path,
+                    every=1,
+                )
             except _Stopped:
                 self.sound.append(self.path.read_bytes())
 
@@ -556,9 +619,12 @@ loss = "squared"
 """
 _HEADER = b"\x93NUMPY\x01\x00"
 ARRAY_HEADERS = (
-    "'<f8', 'shape': (20, 4)", "'<f8', 'shape': (2**40, 4)", f"'<f8', 'shape': ({2**40}, 4)", f"'<f8', 'shape': ({2**62}, {2**62})", "'<f8', 'shape': (-1, 4)", "'<f8', 'shape': (True,)",
-    "'|O', 'shape': (20, 4)", "'<U99999999', 'shape': (20, 4)", "'<c16', 'shape': (20, 2)", "'<i8', 'shape': (20, 4)", "'<M8[s]', 'shape': (20, 4)", "[('a', '<f8')], 'shape': (80,)",
-    "'|V1', 'shape': (640,)", "'|b1', 'shape': (640,)", "'<f8', 'shape': (0, 99)", "'>f8', 'shape': (20, 4)", "'<f8', 'shape': 3", "(" * 200 + "'<f8'" + ")" * 200 + ", 'shape': ()",
+    "'<f8', 'shape': (20, 4)", "'<f8', 'shape': (2**40, 4)", f"'<f8', 'shape': ({2**40}, 4)",
+    f"'<f8', 'shape': ({2**62}, {2**62})", "'<f8', 'shape': (-1, 4)", "'<f8', 'shape': (True,)",
+    "'|O', 'shape': (20, 4)", "'<U99999999', 'shape': (20, 4)", "'<c16', 'shape': (20, 2)",
+    "'<i8', 'shape': (20, 4)", "'<M8[s]', 'shape': (20, 4)", "[('a', '<f8')], 'shape': (80,)",
+    "'|V1', 'shape': (640,)", "'|b1', 'shape': (640,)", "'<f8', 'shape': (0, 99)", "'>f8', 'shape': (20, 4)",
+    "'<f8', 'shape': 3", "(" * 200 + "'<f8'" + ")" * 200 + ", 'shape': ()",
 )  # fmt: skip
 EXPERIMENT_RECIPES = st.one_of(
     st.tuples(st.just("built-in"), mostly(TOML_EDITS)),
@@ -633,7 +699,9 @@ class Experiments:
     def prepare_record(self, what: str, edits: Any) -> Callable[[], None]:
         out = self.folder / "out"
         shutil.rmtree(out, ignore_errors=True)
-        experiment = built_in().model_copy(update={"run_on": ("ideal-torch",), "datasets": ("digits",), "rules": ("reflected-wave",), "seeds": (0,)})
+        experiment = built_in().model_copy(
+            update={"run_on": ("ideal-torch",), "datasets": ("digits",), "rules": ("reflected-wave",), "seeds": (0,)}
+        )
         store = Store(out, experiment)
         record = empty_record(self.own) | {"status": "done"}
         target = out / "experiment.json" if what == "mark" else store.cells / f"{self.own.key}.json"
@@ -669,7 +737,13 @@ def run_shard(kind: str, examples: int, number: int, folder: Path) -> Tally:
         files = KINDS[kind](Path(place))
 
         @seed(number)
-        @settings(max_examples=examples, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+        @settings(
+            max_examples=examples,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
         @given(KINDS[kind].recipes)
         def one(recipe: Any) -> None:
             (folder / "recipe").write_text(repr(recipe))
@@ -696,13 +770,26 @@ def is_small_file(path: Path) -> bool:
 def run_child(kind: str, examples: int, number: int) -> Tally:
     """The same in a child process."""
     folder = Path(tempfile.mkdtemp(prefix=f"fuzz-{kind}-"))
-    command = [sys.executable, __file__, "--shard", kind, "--examples", str(examples), "--seed", str(number), "--keep", str(folder)]
+    command = [
+        sys.executable,
+        __file__,
+        "--shard",
+        kind,
+        "--examples",
+        str(examples),
+        "--seed",
+        str(number),
+        "--keep",
+        str(folder),
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     try:
         found = Tally(**json.loads(done.stdout.splitlines()[-1]))
     except (IndexError, ValueError, TypeError):
         recipe = (folder / "recipe").read_text() if (folder / "recipe").exists() else "none yet"
-        return Tally(kind, failures=[f"its process ended with {done.returncode}: {done.stderr[-3000:]}\nrecipe: {recipe[:500]}"])
+        return Tally(
+            kind, failures=[f"its process ended with {done.returncode}: {done.stderr[-3000:]}\nrecipe: {recipe[:500]}"]
+        )
     if not found.failures:
         shutil.rmtree(folder)
     return found
@@ -728,14 +815,17 @@ def table(tallies: list[Tally]) -> str:
     lines = [f"{'kind':<12}{'examples':>9}{'refused':>9}{'accepted':>9}{'failed':>8}{'slowest':>10}{'peak':>10}"]
     for t in tallies:
         peak = f"{t.peak_bytes / 2**20:.0f} MiB"
-        lines.append(f"{t.kind:<12}{t.examples:>9}{t.refused:>9}{t.accepted:>9}{len(t.failures):>8}{t.slowest_s:>8.2f} s{peak:>10}")
+        numbers = f"{t.examples:>9}{t.refused:>9}{t.accepted:>9}{len(t.failures):>8}"
+        lines.append(f"{t.kind:<12}{numbers}{t.slowest_s:>8.2f} s{peak:>10}")
     return "\n".join(lines)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--examples", type=int, default=10_000, help="in all, over the three kinds (default: %(default)s)")
+    parser.add_argument(
+        "--examples", type=int, default=10_000, help="in all, over the three kinds (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--shard", choices=KINDS, help=argparse.SUPPRESS)

@@ -71,7 +71,7 @@ def outcome(mutation: Mutation) -> str:
     """"caught: TEST", "survived" or "not planted"."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "tree"
-        ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", "physnn-results", ".hypothesis", "*.egg-info")
+        ignored = shutil.ignore_patterns(".*", "__pycache__", "physnn-results", "dist", "build")
         shutil.copytree(ROOT, copy, ignore=ignored)
         target = copy / mutation.file
         text = target.read_text(encoding="utf-8")

@@ -76,6 +76,7 @@ class TorchSubstrate:
         self._noisy = any(p.noises for p in placed.system.populations.values())
         self._written: dict[str, Tensor] = {}
         self.held: dict[str, Tensor] = {}
+        self._ages: dict[str, float] = {}
         self._writes = self._runs = 0
         self.write(placed.system.parameters)
 
@@ -133,6 +134,13 @@ class TorchSubstrate:
         self._writes += 1
         self._written |= new
         self.held |= held
+        self._ages |= dict.fromkeys(new, 0.0)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass since programming [s]; weights drift until they are written again."""
+        for name, factor in self.placed.decay(self.held, self._ages, seconds).items():
+            self.held[name] = self.held[name] * self.asarray(factor)
+            self._ages[name] = self._ages.get(name, 0.0) + seconds
 
     def read(self) -> dict[str, Tensor]:
         """The parameters as written."""
@@ -144,13 +152,14 @@ class TorchSubstrate:
             "written": {k: v.clone() for k, v in self._written.items()},
             "held": {k: v.clone() for k, v in self.held.items()},
             "writes": self._writes, "runs": self._runs, "counts": dict(self.meter.counts),
+            "ages": dict(self._ages),
         }  # fmt: skip
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Go back to a snapshot."""
         self._written = {k: self.asarray(v).clone() for k, v in snapshot["written"].items()}
         self.held |= {k: self.asarray(v).clone() for k, v in snapshot["held"].items()}
-        self._writes, self._runs = snapshot["writes"], snapshot["runs"]
+        self._writes, self._runs, self._ages = snapshot["writes"], snapshot["runs"], dict(snapshot["ages"])
         self.meter.counts.clear()
         self.meter.add(**snapshot["counts"])
 

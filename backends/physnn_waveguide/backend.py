@@ -103,6 +103,7 @@ class WaveguideSubstrate:
         self.echoes: dict[str, Lines] = {}
         self._written: dict[str, NDArray] = {}
         self.held: dict[str, NDArray] = {}
+        self._ages: dict[str, float] = {}
         self._writes = 0
         self.write(placed.system.parameters)
 
@@ -145,7 +146,14 @@ class WaveguideSubstrate:
         self._writes += 1
         self._written |= new
         self.held |= held
+        self._ages |= dict.fromkeys(new, 0.0)
         self.meter.add(weight_write=sum(new[name].size for name in weights))
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass since programming [s]; weights drift until they are written again."""
+        for name, factor in self.placed.decay(self.held, self._ages, seconds).items():
+            self.held[name] = self.held[name] * self.asarray(factor)
+            self._ages[name] = self._ages.get(name, 0.0) + seconds
 
     def read(self) -> dict[str, NDArray]:
         """The parameters as written."""
@@ -157,6 +165,7 @@ class WaveguideSubstrate:
             "written": {k: v.copy() for k, v in self._written.items()},
             "held": {k: v.copy() for k, v in self.held.items()},
             "writes": self._writes, "passes": dict(self.passes), "counts": dict(self.meter.counts),
+            "ages": dict(self._ages),
         }  # fmt: skip
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
@@ -164,7 +173,7 @@ class WaveguideSubstrate:
         self._written = {k: np.array(v) for k, v in snapshot["written"].items()}
         self.held |= {k: np.array(v) for k, v in snapshot["held"].items()}
         self.settling_time = self._settling_time(self.held)
-        self._writes = snapshot["writes"]
+        self._writes, self._ages = snapshot["writes"], dict(snapshot["ages"])
         self.passes.clear()
         self.passes.update(snapshot["passes"])
         self.meter.counts.clear()

@@ -50,14 +50,15 @@ def _read_arrays(file: Path) -> list[NDArray[np.generic]]:
             present = sorted(Path(entry).stem for entry in archive.namelist())
             missing = [name for name in ARRAYS if name not in present]
             if missing:
-                raise DataError(one_line(f"{file}: no array {missing[0]!r}; the file holds: {', '.join(present) or 'nothing'}"))
+                held = ", ".join(present) or "nothing"
+                raise DataError(one_line(f"{file}: no array {missing[0]!r}; the file holds: {held}"))
             for name in ARRAYS:
                 _check_size(archive, f"{name}.npy")
         with np.load(file, allow_pickle=False) as arrays:
             return [arrays[name] for name in ARRAYS]
     except DataError:
         raise
-    except Exception as error:  # damaged archives and headers raise errors of zipfile, zlib, lzma, struct, tokenize and ast alike
+    except Exception as error:  # damaged archives raise errors of zipfile, zlib, lzma, struct, tokenize and ast alike
         reason = one_line(str(error), 200) or type(error).__name__
         raise DataError(one_line(f"{file}: cannot be read as an NPZ file of plain numbers ({reason})")) from error
 

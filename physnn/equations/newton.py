@@ -48,9 +48,8 @@ def solve(
         No solution was found.
     """
     problem = _Problem(population, residuals, compute)
-    described = f"population {population.name!r}: 0 = {', '.join(map(str, residuals.values()))}"
     with np.errstate(all="ignore"):
-        return problem.unpacked(_search(problem, problem.packed(start), described))
+        return problem.unpacked(_search(problem, problem.packed(start)))
 
 
 class _Problem:
@@ -62,10 +61,14 @@ class _Problem:
         residuals: Mapping[str, sp.Expr],
         compute: Compute,
     ) -> None:
+        self.name = population.name
         self.variables = tuple(population.variables[name] for name in residuals)
         self.rows = tuple(residuals.values())
         self.slopes, self.sizes = _derived(self.rows, self.variables)
         self.compute = compute
+
+    def error(self, fault: str) -> NumericsError:
+        return NumericsError(f"population {self.name!r}: 0 = {', '.join(map(str, self.rows))} {fault}")
 
     def packed(self, values: Mapping[str, Array]) -> Array:
         parts: list[Array] = []
@@ -108,14 +111,14 @@ def _derived(
     return tuple(slopes), tuple(sp.Add(*map(sp.Abs, sp.Add.make_args(row))) for row in rows)
 
 
-def _search(problem: _Problem, x: Array, described: str) -> Array:
+def _search(problem: _Problem, x: Array) -> Array:
     value = problem.residual(x)
     for _ in range(_STEPS):
         slope, size = problem.linearised(x)
         exact = np.all(np.abs(value) <= _ROUNDING * size, axis=-1)
         # Where the equations hold already, their slope does not matter and may vanish.
         slope = np.where(exact[..., None, None], np.eye(value.shape[-1]), slope)
-        change = np.where(exact[..., None], 0.0, _solution(slope, value, described))
+        change = np.where(exact[..., None], 0.0, _solution(problem, slope, value))
         done = exact | np.all(np.abs(change) <= _ROUNDING * np.abs(x), axis=-1)
         if np.all(done):
             return x - change
@@ -124,17 +127,17 @@ def _search(problem: _Problem, x: Array, described: str) -> Array:
             break
         if np.all(stuck | done):
             return x
-    raise NumericsError(f"{described} has no solution that Newton's method finds in {_STEPS} steps")
+    raise problem.error(f"has no solution that Newton's method finds in {_STEPS} steps")
 
 
-def _solution(slope: Array, value: Array, described: str) -> Array:
+def _solution(problem: _Problem, slope: Array, value: Array) -> Array:
     """The Newton correction: slope^-1 value."""
     try:
         change = np.linalg.solve(slope, value[..., None])[..., 0]
     except np.linalg.LinAlgError:
-        raise NumericsError(f"{described} has no unique solution (its derivative vanishes)") from None
+        raise problem.error("has no unique solution (its derivative vanishes)") from None
     if not np.all(np.isfinite(change)):
-        raise NumericsError(f"{described} meets a number that is not finite")
+        raise problem.error("meets a number that is not finite")
     return change
 
 

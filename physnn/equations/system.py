@@ -54,8 +54,8 @@ class System:
             self._check_coupling(coupling)
         for name, port in self.inputs.items():
             self._check_input(name, port)
-        for name, port in self.outputs.items():
-            self._check_expression(self.readouts[name], self.populations[port.population], f"output {name!r}")
+        for name, read in self.readouts.items():
+            self._check_expression(read, self.populations[self.outputs[name].population], f"output {name!r}")
         self._check_keys()
         _ = self.schedule
 

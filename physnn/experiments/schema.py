@@ -96,7 +96,8 @@ class NetworkTable(Part):
         sizes = (*self.hidden, classes)
         for before, after in pairwise((width, *sizes)):
             if before * after > MOST_WEIGHTS:
-                raise ParameterError(f"{before} x {after} weights in one coupling; at most {MOST_WEIGHTS}, use narrower layers")
+                what = f"{before} x {after} weights in one coupling"
+                raise ParameterError(f"{what}; at most {MOST_WEIGHTS}, use narrower layers")
         names = [*(f"hidden{n}" for n in range(1, len(self.hidden) + 1)), "output"]
         kinds = [self.activation] * len(self.hidden) + [self.output_activation]
         layers = [

@@ -81,8 +81,8 @@ class Progress:
             theirs = getattr(header, what)
             if theirs != mine:
                 raise CheckpointError(
-                    f"{path} is of another training: its {what.replace('_', ' ')} is {_shown(theirs)}, here it is {_shown(mine)}; "
-                    "name another checkpoint file, or delete it to start anew"
+                    f"{path} is of another training: its {what.replace('_', ' ')} is {_shown(theirs)}, here it is "
+                    f"{_shown(mine)}; name another checkpoint file, or delete it to start anew"
                 )
         progress = cls.fresh(substrate, optimiser)
         try:
@@ -95,12 +95,16 @@ class Progress:
             return progress
         raise CheckpointError(f"{path} cannot be continued from: {reason}; delete it to start anew")
 
-    def _take(self, header: checkpoints.Header, snapshot: Mapping[str, Any], substrate: Substrate, here: Mapping[str, Any]) -> None:
+    def _take(
+        self, header: checkpoints.Header, snapshot: Mapping[str, Any], substrate: Substrate, here: Mapping[str, Any]
+    ) -> None:
         """Become what the snapshot holds, once every part of it has the form of what belongs there."""
         updated = type(self.optimiser)()
         updated.update(self.shadow, {key: 0.0 * value for key, value in self.shadow.items()}, 0.0)
-        _check("", {key: snapshot.get(key) for key in ("shadow", "optimiser")}, {"shadow": self.shadow, "optimiser": updated.state})
-        self.losses, self.history = _past(snapshot, header.step)
+        _check("shadow", snapshot.get("shadow"), self.shadow)
+        _check("optimiser", snapshot.get("optimiser"), updated.state)
+        self.losses, self.history = _losses(snapshot.get("losses")), _history(snapshot.get("history"))
+        _check_batches(header.step, len(self.losses), len(self.history))
         self.shadow = {key: substrate.asarray(value) for key, value in snapshot["shadow"].items()}
         self.optimiser.state = _like(substrate, snapshot["optimiser"])
         self.done = self.resumed = header.step
@@ -114,21 +118,29 @@ class Progress:
             substrate.write(self.shadow)
 
 
-def _past(snapshot: Mapping[str, Any], done: int) -> tuple[list[float], list[Epoch]]:
-    """The losses of the present epoch's batches and the epochs before it, which together are all batches done."""
-    losses, history = snapshot.get("losses"), snapshot.get("history")
-    if not (isinstance(losses, np.ndarray) and losses.ndim == 1 and losses.dtype.kind == "f"):
-        raise CheckpointError("its losses are no row of numbers")
+def _losses(found: Any) -> list[float]:
+    """The losses of the present epoch's batches."""
+    if not (isinstance(found, np.ndarray) and found.ndim == 1 and found.dtype.kind == "f"):
+        raise CheckpointError("losses is no row of numbers")
+    return found.tolist()
+
+
+def _history(found: Any) -> list[Epoch]:
+    """The epochs before the present one."""
+    entries = list(found.values()) if isinstance(found, Mapping) else [found]
     empty = asdict(Epoch(0, 0.0, {}))
-    for name, epoch in history.items() if isinstance(history, Mapping) else ():
-        _check(f"history/{name}", epoch, empty, grown=True)
-    epochs = [Epoch(**{key: epoch[key] for key in empty}) for epoch in history.values()] if isinstance(history, Mapping) else None
-    if epochs is None or [epoch.number for epoch in epochs] != list(range(1, len(epochs) + 1)):
-        raise CheckpointError("its history is no row of epochs")
-    before = done - len(losses)
-    if before != 0 if not epochs else before < len(epochs) or before % len(epochs):
-        raise CheckpointError(f"{len(epochs)} epochs and {len(losses)} batches cannot be {done} batches")
-    return losses.tolist(), epochs
+    for number, entry in enumerate(entries, start=1):
+        _check(f"history/{number}", entry, empty, grown=True)
+        if entry["number"] != number:
+            raise CheckpointError(f"history/{number} is epoch {entry['number']}")
+    return [Epoch(entry["number"], entry["loss"], entry["counts"]) for entry in entries]
+
+
+def _check_batches(done: int, present: int, epochs: int) -> None:
+    """Whether some whole number of batches in each past epoch and those of the present one are all that were done."""
+    past = done - present
+    if (past % epochs or past < epochs) if epochs else past:
+        raise CheckpointError(f"{epochs} epochs and {present} batches of the next cannot be {done} batches")
 
 
 def _check(where: str, found: Any, expected: Any, *, grown: bool = False) -> None:
@@ -142,27 +154,40 @@ def _check(where: str, found: Any, expected: Any, *, grown: bool = False) -> Non
         An entry is missing, unknown, or of another kind or shape.
     """
     if isinstance(expected, Mapping):
-        if not isinstance(found, Mapping):
-            raise CheckpointError(f"{where} is no table")
-        odd = expected.keys() - found.keys() or (set() if grown else found.keys() - expected.keys())
-        if odd:
-            raise CheckpointError(f"{where} {'lacks' if odd & expected.keys() else 'has an unknown'} {min(odd)!r}")
-        totals = grown and not any(isinstance(value, Mapping) or hasattr(value, "shape") for value in expected.values())
-        for key, value in found.items():
-            _check(f"{where}/{key}" if where else key, value, 0.0 if totals else expected.get(key, np.empty(np.shape(value))), grown=grown)
+        _check_table(where, found, expected, grown)
     elif hasattr(expected, "shape"):
-        given = np.asarray(found) if isinstance(found, np.ndarray | float) else None  # NumPy's scalars are kept as floats
-        if given is None or given.shape != tuple(expected.shape):
-            raise CheckpointError(f"{where} {f'has shape {given.shape}' if given is not None else 'is no array'}; expected {tuple(expected.shape)}")
-        if (given.dtype.kind == "c") != ("complex" in str(expected.dtype)):
-            raise CheckpointError(f"{where} is of type {given.dtype}, expected {expected.dtype}")
-    elif isinstance(expected, int | float):
-        counts = isinstance(expected, int)
-        lowest, highest = (0, checkpoints.LARGEST_COUNT) if counts else (-sys.float_info.max, sys.float_info.max)
-        if not isinstance(found, int if counts else int | float) or isinstance(found, bool) or not lowest <= found <= highest:
-            raise CheckpointError(f"{where} is no {'count' if counts else 'number'}")
+        array = np.asarray(found) if isinstance(found, np.ndarray | float) else None  # a scalar is kept as a float
+        if array is None or array.shape != tuple(expected.shape):
+            given = "is no array" if array is None else f"has shape {array.shape}"
+            raise CheckpointError(f"{where} {given}; expected {tuple(expected.shape)}")
+        if (array.dtype.kind == "c") != ("complex" in str(expected.dtype)):
+            raise CheckpointError(f"{where} is of type {array.dtype}, expected {expected.dtype}")
+    elif isinstance(expected, int):
+        if type(found) is not int or not 0 <= found <= checkpoints.LARGEST_COUNT:
+            raise CheckpointError(f"{where} is no count")
+    elif isinstance(expected, float):
+        if type(found) not in (int, float) or abs(found) > sys.float_info.max:
+            raise CheckpointError(f"{where} is no number")
     elif type(found) is not type(expected):
         raise CheckpointError(f"{where} is of type {type(found).__name__}, expected {type(expected).__name__}")
+
+
+def _check_table(where: str, found: Any, expected: Mapping[str, Any], grown: bool) -> None:
+    if not isinstance(found, Mapping):
+        raise CheckpointError(f"{where} is no table")
+    lacking, unknown = expected.keys() - found.keys(), found.keys() - expected.keys()
+    if lacking:
+        raise CheckpointError(f"{where} lacks {min(lacking)!r}")
+    if unknown and not grown:
+        raise CheckpointError(f"{where} has an unknown {min(unknown)!r}")
+    totals = grown and not any(isinstance(value, Mapping) or hasattr(value, "shape") for value in expected.values())
+    for key, value in found.items():
+        if totals:
+            _check(f"{where}/{key}", value, 0.0)
+        elif key in expected:
+            _check(f"{where}/{key}", value, expected[key], grown=grown)
+        elif not isinstance(value, np.ndarray):
+            raise CheckpointError(f"{where}/{key} is no array")
 
 
 def _shown(value: Any) -> str:

@@ -72,8 +72,10 @@ def save(path: str | os.PathLike[str], header: Mapping[str, Any], snapshot: Mapp
     data = write_arrays(arrays, {_HEADER: json.dumps(told, allow_nan=False)})
     target = Path(path)
     if len(data) > _LARGEST_FILE or _header_size(data) > _LARGEST_HEADER:
-        what = f"{len(data)} bytes with a header of {_header_size(data)}"
-        raise CheckpointError(f"the checkpoint {target} would have {what}; at most {_LARGEST_FILE} and {_LARGEST_HEADER} can be read again")
+        raise CheckpointError(
+            f"the checkpoint {target} would have {len(data)} bytes with a header of {_header_size(data)}; "
+            f"at most {_LARGEST_FILE} and {_LARGEST_HEADER} can be read again"
+        )
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
         try:
@@ -100,13 +102,15 @@ def load(path: str | os.PathLike[str]) -> tuple[Header, dict[str, Any]]:
     try:
         arrays = read_arrays(data)
     except (SafetensorError, ValueError, TypeError, KeyError, OverflowError, RecursionError, MemoryError) as error:
-        raise CheckpointError(f"{source} is damaged or no checkpoint ({_short(error)}); delete it to start anew") from None
+        said = f"{source} is damaged or no checkpoint ({_short(error)})"
+        raise CheckpointError(f"{said}; delete it to start anew") from None
     try:
         text = _metadata(data).get(_HEADER)
         header = Header.model_validate(parse_json(text) if isinstance(text, str) else None)
         snapshot = _nested(header.tree, arrays)
     except (ValidationError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise CheckpointError(f"{source} is not a checkpoint of this version ({_short(error)}); delete it to start anew") from None
+        said = f"{source} is not a checkpoint of this version ({_short(error)})"
+        raise CheckpointError(f"{said}; delete it to start anew") from None
     for name, value in arrays.items():
         if value.dtype.kind not in "fc" or not _is_moderate(value):
             what = f"something that is not a finite number below {_LARGEST_NUMBER:.1g}"

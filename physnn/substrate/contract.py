@@ -102,6 +102,10 @@ class Substrate(Protocol):
         """
         ...
 
+    def wait(self, seconds: float) -> None:
+        """Let time pass since programming [s]: weights drift along their die's trajectory until they are written again."""
+        ...
+
     def read(self) -> dict[str, Array]:
         """The parameters as they were written (the host's shadow values, not what the die made of them)."""
         ...

@@ -159,6 +159,31 @@ class PlacedSystem:
             held[key] = held[key] + error
         return {key: value * self.die(key, value.shape) + self._offset(key, value.shape) for key, value in held.items()}
 
+    def decay(self, held: Mapping[str, Any], ages: Mapping[str, float], seconds: float) -> dict[str, NDArray[np.float64]]:
+        """Factors by which weights shrink while `seconds` pass, `ages` [s] after each was programmed.
+
+        The power law of the profile's drift, with an exponent for every weight that belongs to the die: a trajectory,
+        not a draw. Weights that do not drift are left out.
+
+        Raises
+        ------
+        ParameterError
+            The time is negative or not finite.
+        """
+        if not (math.isfinite(seconds) and seconds >= 0):
+            raise ParameterError(f"waiting {seconds} s: the time must be finite and at least 0")
+        drift = self.profile.drift
+        if drift.exponent is None or drift.reference is None:
+            return {}
+        spread = drift.exponent_spread.value if drift.exponent_spread and self.mismatched else 0.0
+        factors = {}
+        for key in filter(self._is_weight, held):
+            draw = streams.normal(self.seed, key, "drift", tuple(held[key].shape))
+            before = ages.get(key, 0.0) + drift.reference.value
+            exponent = np.maximum(drift.exponent.value + spread * draw, 0.0)
+            factors[key] = ((before + seconds) / before) ** -exponent
+        return factors
+
     def _is_weight(self, key: str) -> bool:
         return key in self.weight_keys or key.endswith(".feedback")
 

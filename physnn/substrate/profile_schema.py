@@ -3,7 +3,7 @@
 Top level: ``name`` (the file's stem), ``title``, ``kind`` (ideal, processor, event, analog), ``backends`` (the
 first is the default), ``year``, ``node``, ``description``, ``in_place``, ``not_counted``, ``included`` (counts and
 devices that need no price of their own, each with the reason). Tables: ``energy``, ``power``, ``time``, ``rate``,
-``precision``, ``range``, ``noise``, ``mismatch``, ``medium``, ``limits``. Every entry of a table is a
+``precision``, ``range``, ``noise``, ``mismatch``, ``drift``, ``medium``, ``limits``. Every entry of a table is a
 :class:`~physnn.substrate.profile_quantity.Quantity`; only the bits and the dtype of ``precision`` are plain, with
 one ``source`` for the table. A table or entry that is left out is absent, never zero: what acts in the simulation
 is then ideal, and what must be priced is an error when it is priced.
@@ -195,6 +195,17 @@ class MediumSection(Section):
     """Wall power of the largest laser bank that is built [W]."""
 
 
+class DriftSection(Section):
+    """``[drift]``: weights after programming, w(t) = w(0) ((t + reference)/reference)^-nu."""
+
+    exponent: Ratio | None = None
+    """Mean of nu [1]."""
+    exponent_spread: Ratio | None = None
+    """Standard deviation of nu between weights, drawn once per die; a nu below 0 counts as 0 [1]."""
+    reference: PositiveSecond | None = None
+    """[s]"""
+
+
 class LimitsSection(Section):
     """``[limits]``: what fits, and how often a weight can be written [1]."""
 
@@ -231,6 +242,7 @@ class Profile(BaseModel):
     range: RangeSection = RangeSection()
     noise: NoiseSection = NoiseSection()
     mismatch: MismatchSection = MismatchSection()
+    drift: DriftSection = DriftSection()
     medium: MediumSection = MediumSection()
     limits: LimitsSection = LimitsSection()
 
@@ -275,7 +287,7 @@ class Profile(BaseModel):
 
     def _faults_of_ideal(self) -> Iterator[Fault]:
         if self.kind == "ideal":
-            for section in ("power", "noise", "mismatch", "limits"):
+            for section in ("power", "noise", "mismatch", "drift", "limits"):
                 for key, _ in self.sections[section].quantities():
                     yield (section, key), "an ideal profile is not a device and has none; remove it or change kind"
 
@@ -302,6 +314,8 @@ class Profile(BaseModel):
                 yield ("power", "busy"), f"below power.idle ({', '.join(below)})"
 
     def _faults_of_laser(self) -> Iterator[Fault]:
+        if self.drift.exponent is not None and self.drift.reference is None:
+            yield ("drift", "exponent"), "needs drift.reference, the time from which the power law counts"
         if self.medium.mzi_loss is not None:
             for key in ("detector_power", "laser_efficiency", "laser_limit"):
                 if getattr(self.medium, key) is None:

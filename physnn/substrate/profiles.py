@@ -96,7 +96,8 @@ def find_profile(name_or_path: str | os.PathLike[str]) -> Profile:
         return load_profile(given)
     installed = _installed_files()
     if given not in installed:
-        raise UnknownNameError("profile", one_line(given, 80), installed, "a file of your own is named by its path, ending in .toml")
+        hint = "a file of your own is named by its path, ending in .toml"
+        raise UnknownNameError("profile", one_line(given, 80), installed, hint)
     files = installed[given]
     if len(files) > 1:
         raise ProfileError(f"profile {given!r} is in more than one pack: {', '.join(map(str, files))}; give the path")

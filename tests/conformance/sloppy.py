@@ -40,7 +40,7 @@ class SloppySubstrate:
         self.placed, self.fault, self.meter = placed, fault, Meter(host_is_device=True)
         shared = fault == "shared random stream"
         self.die = replace(placed, seed=0, _companions={}, _die={}) if shared else placed
-        self.written, self.held, self.writes, self.runs = {}, {}, 0, 0
+        self.written, self.held, self.ages, self.writes, self.runs = {}, {}, {}, 0, 0
         self.write(placed.system.parameters)
 
     def asarray(self, values):
@@ -80,18 +80,24 @@ class SloppySubstrate:
     def write(self, parameters):
         self.placed.check_write(parameters)
         self.writes += 1
+        self.ages |= dict.fromkeys(parameters, 0.0)
         self.held |= self.die.realise({k: np.array(v) for k, v in parameters.items()}, self.writes)
         self.written |= {k: np.array(v) for k, v in parameters.items()}
+
+    def wait(self, seconds):
+        for name, factor in self.placed.decay(self.held, self.ages, seconds).items():
+            self.held[name] = self.held[name] * factor
+            self.ages[name] = self.ages.get(name, 0.0) + seconds
 
     def read(self):
         return {k: np.array(v) for k, v in self.written.items()}
 
     def snapshot(self):
-        return {"written": dict(self.written), "held": dict(self.held), "writes": self.writes, "runs": self.runs, "counts": dict(self.meter.counts)}
+        return {"written": dict(self.written), "held": dict(self.held), "writes": self.writes, "runs": self.runs, "ages": dict(self.ages), "counts": dict(self.meter.counts)}
 
     def restore(self, snapshot):
         self.written, self.held = dict(snapshot["written"]), dict(snapshot["held"])
-        self.writes, self.runs = snapshot["writes"], snapshot["runs"]
+        self.writes, self.runs, self.ages = snapshot["writes"], snapshot["runs"], dict(snapshot["ages"])
         self.meter.counts.clear()
         self.meter.add(**snapshot["counts"])
 

@@ -68,12 +68,15 @@ class Bench:
         return 1e4 * self.traits.rounding ** (2 / 3)
 
     def profile(self, kind: str) -> Profile:
-        """"ideal", "die" (mismatch, no noise) or "noisy" (mismatch and noise)."""
+        """"ideal", "die" (mismatch), "noisy" (mismatch and noise) or "drifting" (mismatch and drift)."""
         said = {"name": f"conformance-{kind}", "title": kind, "backends": [self.backend.name], "description": "of the suite"}
         if kind == "ideal":
             return Profile.model_validate({**said, "kind": "ideal"})
         tables = {"range": {"weight": _number(4.0), "signal": _number(4.0)}}
         tables["mismatch"] = {"weight": _number(0.1), "gain": _number(0.1), "offset": _number(0.01)}
+        if kind == "drifting":
+            reference = {**_number(10.0), "unit": "s"}
+            tables["drift"] = {"exponent": _number(0.05), "exponent_spread": _number(0.02), "reference": reference}
         if kind == "noisy":
             tables["noise"] = {"read": _number(0.02), "write": _number(0.02)}
         return Profile.model_validate({**said, "kind": "analog", **tables})

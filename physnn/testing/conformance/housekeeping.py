@@ -83,6 +83,32 @@ def dies(bench: Bench, case: Case) -> Iterator[Measured]:
     yield relative(bench.steady(twin, case.inputs).outputs["y"], ideal), bench.tolerance()
 
 
+def drift(bench: Bench, case: Case) -> Iterator[Measured]:
+    """Weights drift along one trajectory in seconds since programming: waiting in parts is waiting in all, reading
+    changes nothing, writing starts anew, and a snapshot knows the age."""
+
+    def answer(substrate: Substrate) -> np.ndarray:
+        return as_numpy(bench.steady(substrate, case.inputs).outputs["y"])
+
+    whole, parts = (bench.build(case.system, "drifting", seed=3) for _ in range(2))
+    start = answer(whole)
+    whole.wait(3600.0)
+    for _ in range(3):
+        parts.wait(1200.0)
+    later = answer(whole)
+    yield relative(answer(parts), later), bench.tolerance()
+    yield float(not np.array_equal(answer(whole), later)), 0.0
+    yield float(relative(later, start) < 1e-3), 0.0
+    kept = parts.snapshot()
+    whole.wait(86400.0)
+    parts.wait(86400.0)
+    parts.restore(kept)
+    parts.wait(86400.0)
+    yield relative(answer(parts), answer(whole)), bench.tolerance()
+    whole.write(whole.read())
+    yield relative(answer(whole), start), bench.tolerance()
+
+
 def counts(bench: Bench, case: Case) -> Iterator[Measured]:
     """Counts are of the known vocabulary, zero before anything ran, and those of n samples n times those of one."""
     totals = []

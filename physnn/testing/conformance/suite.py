@@ -39,7 +39,7 @@ def checks() -> Iterator[tuple[str, str, Check]]:
     for feature, check in (
         ("write and read", housekeeping.write_and_read), ("snapshot and restore", housekeeping.snapshot_and_restore),
         ("seeds", housekeeping.seeds), ("detector noise", housekeeping.noise_is_noise), ("dies", housekeeping.dies),
-        ("counts", housekeeping.counts),
+        ("drift", housekeeping.drift), ("counts", housekeeping.counts),
     ):  # fmt: skip
         yield feature, plain.name, partial(check, case=plain)
 

@@ -24,7 +24,7 @@ class PlainSubstrate:
 
     def __init__(self, placed):
         self.placed, self.meter = placed, Meter(host_is_device=True)
-        self.state = {"written": {}, "held": {}, "writes": 0}
+        self.state = {"written": {}, "held": {}, "writes": 0, "ages": {}}
         self.write(placed.system.parameters)
 
     def asarray(self, values):
@@ -49,7 +49,13 @@ class PlainSubstrate:
         new = {key: self.asarray(value).copy() for key, value in parameters.items()}
         writes = self.state["writes"] + 1
         held = {**self.state["held"], **self.placed.realise(new, writes)}
-        self.state = {"written": {**self.state["written"], **new}, "held": held, "writes": writes}
+        ages = {**self.state["ages"], **dict.fromkeys(new, 0.0)}
+        self.state = {"written": {**self.state["written"], **new}, "held": held, "writes": writes, "ages": ages}
+
+    def wait(self, seconds):
+        for key, factor in self.placed.decay(self.state["held"], self.state["ages"], seconds).items():
+            self.state["held"][key] = self.state["held"][key] * factor
+            self.state["ages"][key] = self.state["ages"].get(key, 0.0) + seconds
 
     def read(self):
         return dict(self.state["written"])
