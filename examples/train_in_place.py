@@ -15,13 +15,13 @@ objective = Objective(network.readout, SquaredError(), digits.classes)
 
 data, probe = digits.part("train"), digits.part("validation")
 print("cosine to the true gradient, each layer:", cosines(substrate, ReflectedWave(), objective, probe.inputs, probe.labels))
-train(
+history = train(
     substrate, ReflectedWave(), objective, data.inputs, data.labels, Settings(epochs=15),
     on_epoch=lambda epoch: print(f"epoch {epoch.number:2d}  loss {epoch.loss:.4f}"),
 )  # fmt: skip
 print("validation accuracy:", accuracy(substrate, objective, probe.inputs, probe.labels))
 
-bill = price(substrate.placed.profile, substrate.meter.counts, substrate.inventory())
-print(f"energy: {bill.total.typical:.2g} J ({bill.total.low:.2g} to {bill.total.high:.2g})")
+bill = price(substrate.placed.profile, history[-1].counts, substrate.inventory())
+print(f"energy of the training: {bill.total.typical:.2g} J ({bill.total.low:.2g} to {bill.total.high:.2g})")
 print("most of it:", max(bill.breakdown, key=lambda cause: bill.breakdown[cause].typical))
 print("from unverified constants:", ", ".join(bill.unverified_constants))

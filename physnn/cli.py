@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"physnn: {' '.join(str(error).split())}", file=sys.stderr)
         return WRONG
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is stopped and kept; a second Ctrl-C has nothing to end
         print("physnn: interrupted; what was finished is kept, the same command continues", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:

@@ -101,6 +101,7 @@ class Hang(BaseException):
 
 def judge(read: Callable[[], None], tally: Tally, limit_s: float = SLOWEST_S) -> str | None:
     """Run a reader; what is wrong with how it ended, None where nothing is."""
+    forget_peak()  # making the file may have needed more than reading it
     signal.signal(signal.SIGALRM, _ring)
     signal.setitimer(signal.ITIMER_REAL, limit_s)
     faulthandler.dump_traceback_later(
@@ -127,7 +128,6 @@ def judge(read: Callable[[], None], tally: Tally, limit_s: float = SLOWEST_S) ->
     peak = peak_bytes()
     tally.peak_bytes = max(tally.peak_bytes, peak)
     if peak > LARGEST_BYTES:
-        Path("/proc/self/clear_refs").write_text("5")  # the next example has a peak of its own
         wrong = wrong or f"grew to {peak / 2**20:.0f} MiB"
     return wrong
 
@@ -145,6 +145,11 @@ def peak_bytes() -> int:
     """The largest resident size that this process has had; it does not count that of its parent, as ru_maxrss does."""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024
+
+
+def forget_peak() -> None:
+    """Count the largest resident size from the present one on."""
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 def _ring(*_: object) -> None:

@@ -60,7 +60,7 @@ MUTATIONS = (
     Mutation("feedback alignment through the transpose", "physnn/learning/feedback_alignment.py", '"random"', '"transpose"', "tests/learning tests/cli"),
     Mutation("initial weights not scaled by the fan-in", "physnn/media/network.py", "/ np.sqrt(operator.fan_in)", "", "tests/media"),
     Mutation("energy of a batch billed to each sample", "physnn/energy/bill.py", "total=self.total * (1.0 / n)", "total=self.total", "tests/energy"),
-    Mutation("launches free", "physnn/energy/processor.py", '"launch": waiting * launch', '"launch": waiting * 0.0', "tests/energy"),
+    Mutation("launches free", "physnn/energy/processor.py", "_launch_power(constants) * launch", "_launch_power(constants) * 0.0", "tests/energy"),
     Mutation("bias correction of Adam forgotten", "physnn/learning/optimisers.py", "rate * math.sqrt(1 - self.beta2**count) / (1 - self.beta1**count)", "rate", "tests/learning"),
     Mutation("noise stream not restored", "backends/physnn_waveguide/backend.py", 'self.passes.update(snapshot["passes"])', "pass", "tests/backends tests/learning tests/conformance"),
 )  # fmt: skip

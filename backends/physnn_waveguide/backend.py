@@ -131,7 +131,12 @@ class WaveguideSubstrate:
             companion = self.placed.companion(spec.transport)
             direction = f"reflected-{spec.transport}"
             self.echoes[spec.transport] = Lines(self.placed, companion.system, direction, self.passes)
-            self.held |= self.placed.realise(self.placed.feedback(companion))
+            paths = self.placed.feedback(companion)
+            couplers = sum(path.size for path in paths.values())
+            self.devices["weight"] += couplers
+            if not paths.keys() <= self.held.keys():  # not restored from a snapshot that had them
+                self.held |= self.placed.realise(paths)
+                self.meter.add(weight_write=couplers)
         return WaveguideCompanion(self, spec.transport, about)
 
     def write(self, parameters: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ def inventory(system: System) -> dict[str, float]:
     """Devices of a System built from repeaters, lines and couplers.
 
     `mzi_depth` is the number of interferometers that a wave passes in the widest layer, if its matrix is built as two
-    triangular meshes: twice the larger of fan-in (bias included) and fan-out.
+    rectangular meshes (Clements et al. 2016): twice the larger of fan-in (bias included) and fan-out.
     """
     size = sizes(system)
     active = {name: size[name] for name, p in system.populations.items() if p.dynamic}

@@ -1,6 +1,6 @@
 """Analog and photonic networks: conversions, active elements, standing power while the medium is on, light, host work.
 
-t_on = medium_s + (weight_write / weights) t_write [s];
+t_on = medium_s + (weight_write / weights) t_write + host_kernel t_host [s];
 E = sum_count n e + t_on (P_static + P_host + sum_device n P + P_laser) [J].
 
 Samples pass one after another; all weights are programmed side by side, and the devices stay on while they settle.
@@ -25,6 +25,7 @@ def bill(constants: Constants, counts: dict[str, float], inventory: dict[str, fl
     """The bill of an analog network."""
     driven = _driven(constants, counts.get("medium_s", 0.0))
     on = driven + _settling(constants, counts.get("weight_write", 0.0), inventory.get("weight", 0.0))
+    on = on + _computing(constants, counts.get("host_kernel", 0.0))
     breakdown = constants.energies(counts, ENERGY_KEYS["analog"])
     if on.high:
         breakdown |= {cause: power * on for cause, power in _standing(constants, inventory).items()}
@@ -51,6 +52,13 @@ def _settling(constants: Constants, writes: float, weights: float) -> Interval:
             f"profile {constants.profile.name!r}: {writes:g} weights were written, but the inventory has no 'weight'"
         )
     return constants.interval("time.weight_write") * (writes / weights)
+
+
+def _computing(constants: Constants, kernels: float) -> Interval:
+    """Time for which the devices wait for the host to compute an update [s]; no time where the profile gives none."""
+    if not kernels or not constants.has("time.host_kernel"):
+        return Interval.exact(0.0)
+    return constants.interval("time.host_kernel") * kernels
 
 
 def _standing(constants: Constants, inventory: dict[str, float]) -> dict[str, Interval]:

@@ -142,7 +142,8 @@ class _Measurement:
         if self.cell.train_on == self.cell.run_on:
             return trained
         running = self._build(self.run_profile)
-        running.write({key: as_numpy(value) for key, value in trained.read().items()})
+        weights = trained.read()
+        running.write({key: as_numpy(weights[key]) for key in trained.placed.system.trainable})
         return running
 
     def _costs(self, running: Substrate) -> dict[str, Any]:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from physnn.datasets import Dataset
 from physnn.energy import price
 from physnn.errors import CapabilityError
@@ -90,6 +92,6 @@ def _inference(experiment: Experiment, dataset: Dataset, substrate: Substrate, p
     network = experiment.network.build(dataset.width, dataset.classes)
     before = dict(substrate.meter.counts)
     batch = experiment.inference_batch
-    outputs(substrate, experiment.objective(network, dataset.classes), dataset.inputs[:batch], batch=batch)
+    outputs(substrate, experiment.objective(network, dataset.classes), np.resize(dataset.inputs, (batch, dataset.width)), batch=batch)
     bill = price(profile, substrate.meter.since(before), substrate.inventory())
     return f"{bill.per(batch).total.typical:.2g}" if bill else "not a device"

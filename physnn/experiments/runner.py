@@ -44,9 +44,7 @@ def run(
             try:
                 _collect(experiment, store, missing, pool, on_cell)
             except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                for process in list((pool._processes or {}).values()):
-                    process.terminate()
+                _stop(pool)
                 raise
     finally:
         for name, value in before.items():
@@ -54,6 +52,18 @@ def run(
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    """End the pool's processes at once, whatever they are doing; a second Ctrl-C waits until that is done."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    processes = list((pool._processes or {}).values())  # forgotten by the pool once it is told to shut down
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.kill()
+    for process in processes:
+        process.join()
+    signal.signal(signal.SIGINT, before)
 
 
 def _collect(

@@ -31,6 +31,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from physnn import __version__
 from physnn.datasets import Dataset, dataset_names, load, load_file
 from physnn.errors import ExperimentError, ParameterError, PhysnnError, UnknownNameError
 from physnn.learning import OPTIMISERS, RULES, Objective, Settings
@@ -194,8 +195,11 @@ class Experiment(Part):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of everything that decides the results."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16]
+        """A hash of everything that decides the results: the file's values, its profiles and data, and the version."""
+        profiles = {name: find_profile(name).model_dump(mode="json") for name in {*self.run_on, *self.train_on}}
+        files = {name: hashlib.sha256(Path(name).read_bytes()).hexdigest() for name in self.datasets if is_file(name)}
+        decided = [__version__, self.model_dump(mode="json"), profiles, files]
+        return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()[:16]
 
     def data(self, name: str) -> Dataset:
         """One of the experiment's data sets."""

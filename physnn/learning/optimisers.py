@@ -21,6 +21,8 @@ class SGD:
     state: dict[str, Arrays] = field(default_factory=dict)
     elementwise: int = 4
     """operations a weight and step, for the bill"""
+    words: int = 5
+    """words read and written a weight and step: weight, gradient, momentum"""
 
     def __post_init__(self) -> None:
         if not 0 <= self.momentum < 1:
@@ -47,6 +49,8 @@ class Adam:
     state: dict[str, Any] = field(default_factory=dict)
     elementwise: int = 13
     """operations a weight and step, for the bill"""
+    words: int = 7
+    """words read and written a weight and step: weight, gradient, two moments"""
 
     def update(self, parameters: Mapping[str, Array], gradient: Mapping[str, Array], rate: float) -> Arrays:
         """New values of the parameters that have a gradient."""

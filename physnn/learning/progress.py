@@ -162,10 +162,10 @@ def _check(where: str, found: Any, expected: Any, *, grown: bool = False) -> Non
             raise CheckpointError(f"{where} {given}; expected {tuple(expected.shape)}")
         if (array.dtype.kind == "c") != ("complex" in str(expected.dtype)):
             raise CheckpointError(f"{where} is of type {array.dtype}, expected {expected.dtype}")
-    elif isinstance(expected, int):
+    elif type(expected) is int:
         if type(found) is not int or not 0 <= found <= checkpoints.LARGEST_COUNT:
             raise CheckpointError(f"{where} is no count")
-    elif isinstance(expected, float):
+    elif type(expected) is float:
         if type(found) not in (int, float) or abs(found) > sys.float_info.max:
             raise CheckpointError(f"{where} is no number")
     elif type(found) is not type(expected):

@@ -21,8 +21,6 @@ from physnn.substrate.contract import Substrate
 from physnn.substrate.converters import as_numpy
 
 Array = Any
-_WORDS_AN_UPDATE = 7
-"""read and written by Adam for each weight: the weight, its gradient, two moments"""
 _BYTES_A_WORD = 4.0
 
 
@@ -136,7 +134,7 @@ def _update(substrate: Substrate, progress: Progress, step: Step, rate: float) -
     """One step of the optimiser on the host's float weights, written to the substrate."""
     new = progress.optimiser.update(progress.shadow, step.gradient, rate)
     size = sum(math.prod(value.shape) for value in new.values())
-    traffic = _WORDS_AN_UPDATE * _BYTES_A_WORD * size
+    traffic = progress.optimiser.words * _BYTES_A_WORD * size
     substrate.meter.host(elementwise=progress.optimiser.elementwise * size, kernel=len(new), memory_byte=traffic)
     progress.shadow |= new
     substrate.write(new)

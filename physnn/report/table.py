@@ -15,6 +15,8 @@ from physnn.report.format import MISSING, NO_DEVICE, compact, quantity, with_err
 from physnn.report.rows import Outcome, Row, grouped, mean, outcomes, summarise
 
 ASCII = str.maketrans({"±": "+/-", "–": "-", "→": "->", "µ": "u"})
+_WIDE = 96
+"""columns from which the whole table is shown"""
 LEGEND = (
     "accuracy ± standard error (seeds and test images); cosine of the first layer's gradient, start→end;"
     " energy: typical (low–high)"
@@ -22,7 +24,7 @@ LEGEND = (
 
 
 def terminal_table(results: Mapping[str, Any], console: Console) -> None:
-    """Print the results; fits 100 columns, and plain ASCII where the terminal has no more.
+    """Print the results; 100 columns hold all of it, 80 all but the number of seeds; ASCII where the terminal has no more.
 
     Raises
     ------
@@ -31,13 +33,13 @@ def terminal_table(results: Mapping[str, Any], console: Console) -> None:
     """
     plain = console.options.ascii_only
     for dataset, rows in grouped(summarise(results), lambda row: row.dataset).items():
-        console.print(_table(dataset, rows, plain))
+        console.print(_table(dataset, rows, plain, narrow=console.width < _WIDE))
     console.print(_text(LEGEND, plain, "dim"))
     for outcome in outcomes(results):
         console.print(_line(outcome, plain))
 
 
-def _table(dataset: str, rows: Sequence[Row], plain: bool) -> Table:
+def _table(dataset: str, rows: Sequence[Row], plain: bool, narrow: bool) -> Table:
     table = Table(
         title=_text(f"{dataset}: {_controls(rows)}", plain),
         title_justify="left",
@@ -46,13 +48,16 @@ def _table(dataset: str, rows: Sequence[Row], plain: bool) -> Table:
         show_edge=False,
     )
     table.add_column("rule, substrate", overflow="fold", min_width=22)
-    for heading in ("seeds", "test accuracy", "cosine", "J / inference", "J / training", "latency"):
-        table.add_column(heading, justify="right", no_wrap=heading in ("seeds", "test accuracy", "cosine"))
+    headings = ("seeds", "test accuracy", "cosine", "J / inference", "J / training", "latency")
+    for heading in headings[narrow:]:
+        table.add_column(heading, justify="right", no_wrap=heading in ("seeds", "test accuracy", "cosine", "latency"))
     for rule, group in grouped(rows, lambda row: row.rule).items():
         table.add_section()
         table.add_row(_text(rule, plain, "bold"))
         for row in group:
-            table.add_row(*(_text(entry, plain) for entry in _entries(row)))
+            place, seeds, *figures = _entries(row)
+            shown = [MISSING if entry == NO_DEVICE else entry for entry in figures] if narrow else [seeds, *figures]
+            table.add_row(*(_text(entry, plain) for entry in (place, *shown)))
     return table
 
 

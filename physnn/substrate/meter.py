@@ -29,7 +29,7 @@ class Meter:
         if self.host_is_device:
             self.add(mac=mac, elementwise=elementwise, kernel=kernel, memory_byte=memory_byte)
         else:
-            self.add(host_mac=mac, host_elementwise=elementwise)
+            self.add(host_mac=mac, host_elementwise=elementwise, host_kernel=kernel)
 
     def since(self, before: Mapping[str, float]) -> dict[str, float]:
         """Totals less those of an earlier `dict(meter.counts)`."""

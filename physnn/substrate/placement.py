@@ -278,6 +278,8 @@ def place(
     origin = system.fingerprint
     if profile.mismatch.offset is not None and profile.mismatch.offset.value:
         system, offsets = with_offsets(system)
+    if profile.mismatch.gain is not None and profile.mismatch.gain.value:
+        system = _with_own_values(system)
     system = _with_line_delays(system, round(_line_delay(profile) / step) * step)
     placed = PlacedSystem(system, profile, seed, step, device, offsets=offsets, origin=origin)
     placed.stability.check(system.parameters)
@@ -322,6 +324,21 @@ def _with_offset(population: Population) -> tuple[Population, dict[sp.Symbol, sp
         definitions=shifted(population.definitions), guards=shifted(population.guards),
         resets={name: shifted(resets) for name, resets in population.resets.items()},
     ), moved  # fmt: skip
+
+
+def _with_own_values(system: System) -> System:
+    """The System with a value for every element where one value stood for all: each device is mismatched on its own.
+
+    A trainable parameter that is shared stays one parameter, with one factor.
+    """
+    populations = [_with_elements(p) if p.dynamic or p.constraints else p for p in system.populations.values()]
+    return System.of(populations, system.couplings.values(), system.inputs, system.outputs, derived=system.derived)
+
+
+def _with_elements(population: Population) -> Population:
+    fixed = [name for name in population.role("parameter") if not population.variables[name].trainable]
+    own = {name: np.broadcast_to(population.values[name], population.shape).copy() for name in fixed}
+    return replace(population, values={**population.values, **own})
 
 
 def _line_delay(profile: Profile) -> float:

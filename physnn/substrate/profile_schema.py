@@ -39,7 +39,7 @@ Amplitude = Annotated[Quantity, AfterValidator(unit("V", "W**0.5", positive=True
 Bits = Annotated[StrictInt, Field(ge=1, le=64)]
 
 
-_HOST_KEYS = ("host_mac", "host_elementwise")
+_HOST_KEYS = ("host_mac", "host_elementwise", "host_kernel")
 ENERGY_KEYS = {
     "ideal": (),
     "processor": (),
@@ -84,6 +84,8 @@ class EnergySection(Section):
     """One on-chip plasticity update of one synapse."""
     host_mac: Joule | None = None
     host_elementwise: Joule | None = None
+    host_kernel: Joule | None = None
+    """One array operation of the host, from the call to its start."""
 
 
 class PowerSection(Section):
@@ -111,6 +113,8 @@ class TimeSection(Section):
     """Processor: one array operation from the call to its start."""
     timestep: PositiveSecond | None = None
     """Event: chip time of one step."""
+    host_kernel: Second | None = None
+    """Analog: one array operation of the host, during which the devices stay on."""
     weight_write: Second | None = None
     """Analog: programming all weights once, until they have settled."""
 

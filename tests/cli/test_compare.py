@@ -8,9 +8,12 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from physnn.cli import main
+from physnn.experiments import Store, read_experiment
+from physnn.experiments.cell import empty_record
 
 EXPERIMENT = """
 name = "two by two"
@@ -136,19 +139,48 @@ def test_a_cell_that_cannot_run_is_refused_and_the_exit_code_is_zero(tmp_path):
     assert cell["status"] == "refused" and "dB" in cell["reason"]
 
 
-def test_ctrl_c_keeps_finished_cells(tmp_path):
-    text = EXPERIMENT.replace("seeds = [0]", "seeds = [0, 1, 2, 3, 4, 5]").replace("epochs = 2", "epochs = 12")
-    (tmp_path / "e.toml").write_text(text)
+def test_ctrl_c_keeps_finished_cells_and_stops_at_once(tmp_path):
+    """One cell is done, one would take minutes; two Ctrl-C in a row end the command within seconds."""
+    text = EXPERIMENT.replace("seeds = [0]", "seeds = [0, 1, 2, 3, 4, 5]").replace("epochs = 2", "epochs = 400")
+    (tmp_path / "e.toml").write_text(text.replace('"reflected-wave", "feedback-alignment"', '"reflected-wave"'))
+    folder = tmp_path / "out"
+    experiment = read_experiment(tmp_path / "e.toml")
+    store, first = Store(folder, experiment), next(experiment.cells())
+    store.put(first, {**empty_record(first), "status": "done"})
     command = [sys.executable, "-m", "physnn.cli", "compare", "e.toml", "--out", "out"]
-    child = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    cells = tmp_path / "out" / "cells"
-    deadline = time.monotonic() + 100
-    while time.monotonic() < deadline and not (cells.is_dir() and len(list(cells.glob("*.json"))) >= 2):
-        time.sleep(0.05)
+    child = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    time.sleep(12)  # the workers are in the middle of their cells
+    assert child.poll() is None
     os.killpg(child.pid, signal.SIGINT)
-    _, err = child.communicate(timeout=60)
+    time.sleep(0.2)
+    os.killpg(child.pid, signal.SIGINT)
+    _, err = child.communicate(timeout=20)
     assert child.returncode == 130, err
     assert "Traceback" not in err and "interrupted" in err
-    kept = results(tmp_path)["cells"]
-    assert 2 <= len(kept) < 24
-    assert all(cell["status"] == "done" for cell in kept)
+    assert [cell["status"] for cell in results(tmp_path)["cells"]] == ["done"]
+
+
+def test_changed_data_are_another_experiment(tmp_path, capsys):
+    def write(seed):
+        rng = np.random.default_rng(seed)
+        np.savez(tmp_path / "mine.npz", inputs=rng.random((60, 5)), labels=np.arange(60) % 3)
+
+    write(0)
+    data = str(tmp_path / "mine.npz")
+    (tmp_path / "e.toml").write_text(EXPERIMENT.replace("digits-parity", data).replace(', "photonic-mzi"', ""))
+    command = ["compare", str(tmp_path / "e.toml"), "--out", str(tmp_path / "out")]
+    assert main(command) == 0
+    write(1)
+    capsys.readouterr()
+    assert main(command) == 2
+    assert "holds another experiment" in capsys.readouterr().err
+
+
+def test_deploying_from_a_die_to_the_ideal(tmp_path):
+    text = EXPERIMENT.replace('run_on = ["ideal-torch", "photonic-mzi"]', 'run_on = ["ideal-torch"]\ntrain_on = ["photonic-mzi"]')
+    (tmp_path / "e.toml").write_text(text.replace('"reflected-wave", "feedback-alignment"', '"reflected-wave"'))
+    assert main(["compare", str(tmp_path / "e.toml"), "--out", str(tmp_path / "out")]) == 0
+    (cell,) = results(tmp_path)["cells"]
+    assert cell["status"] == "done" and cell["energy"]["training_J"]["typical"] > 0 and cell["energy"]["inference_J"] is None

@@ -63,12 +63,12 @@ def test_training_begun_on_torch_continues_on_waveguides(tmp_path):
     path = tmp_path / "training.safetensors"
     with pytest.raises(Interrupted):
         trained("ideal-torch", Failing(ReflectedWave(), 2 * 13), path, every=1)
-    begun = build(NETWORK, "ideal-torch", seed=1)
     substrate, history = trained("photonic-mzi", ReflectedWave(), path)
     assert [epoch.number for epoch in history] == [1, 2, 3]
-    assert history[2].loss < history[0].loss
-    assert accuracy(substrate, OBJECTIVE, *DATA) > accuracy(begun, OBJECTIVE, *DATA)
-    ideal, same = trained("ideal-torch", ReflectedWave())
+    ideal, whole = trained("ideal-torch", ReflectedWave())
+    assert [epoch.loss for epoch in history[:2]] == [epoch.loss for epoch in whole[:2]]  # begun there, not anew
+    assert history[2].loss < history[1].loss
+    assert accuracy(substrate, OBJECTIVE, *DATA) > 0.8
     other, _ = trained("ideal-waveguide", ReflectedWave(), tmp_path / "none.safetensors")
     for key, value in ideal.read().items():  # both ideal backends compute the same training
         np.testing.assert_allclose(np.asarray(value), other.read()[key], rtol=0, atol=1e-9)

@@ -74,7 +74,9 @@ class TestDie:
         placed = place(system, make_profile(mismatch={"weight": 0.1, "gain": 0.1}))
         first, second = placed.die("in->hidden", (6, 5)), placed.die("hidden->out", (3, 6))
         assert not np.array_equal(first.ravel()[:18], second.ravel())
-        assert placed.die("hidden.gamma", ()) != placed.die("out.gamma", ())
+        gains = placed.realise(placed.system.parameters)["hidden.gamma"]
+        assert gains.shape == (6,) and len(np.unique(gains)) == 6  # one draw a device, not one a layer
+        assert gains[0] != placed.realise(placed.system.parameters)["out.gamma"][0]
 
     def test_the_die_stays_when_weights_are_written_again(self, system, make_profile):
         placed = place(system, make_profile(mismatch={"weight": 0.1}))
@@ -90,7 +92,7 @@ class TestDie:
         twin = place(system, profile).twin()
         held = twin.realise(twin.system.parameters)
         for key, value in system.parameters.items():
-            assert np.array_equal(held[key], value), key
+            assert np.array_equal(held[key], np.broadcast_to(value, held[key].shape)), key
         steady = Interpreter(twin.system, held).steady({"in": X}).outputs["y"]
         np.testing.assert_allclose(steady, Interpreter(system).steady({"in": X}).outputs["y"], rtol=1e-13)
 
