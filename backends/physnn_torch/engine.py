@@ -34,7 +34,9 @@ class Compiled:
         self.population = population
         self.parameters = {name: f"{population.name}.{name}" for name in population.role("parameter")}
         self.inputs = population.role("input")
-        self.recorded = (*population.role("state", "unknown", "arrival", "input"), *population.noises)
+        ports = [port.variable for port in system.inputs.values() if port.population == population.name]
+        per_sample = [name for name in self.parameters if name in ports]
+        self.recorded = (*population.role("state", "unknown", "arrival", "input"), *population.noises, *per_sample)
         self.into = {arrival: system.arriving(population.name, arrival) for arrival in population.role("arrival")}
         self.leaving = {c.name: system.signals[c.name] for c in system.leaving(population.name)}
         self.quick = [name for name in self.leaving if system.instantaneous(system.couplings[name])]

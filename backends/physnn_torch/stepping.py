@@ -48,6 +48,7 @@ class Run:
         self.delays = {c.name: whole_steps(c, dt) for c in self.system.couplings.values()}
         self.records: dict[str, dict[str, list[Tensor]]] = {"fields": {}, "sent": {}, "outputs": {}}
         self.state = self._initial(seed) if state is None else _copied(state)
+        self.first: int = self.state["step"]
         self.here: dict[str, Environment] = {}
 
     def advance(self, steps: int) -> Trace:
@@ -92,7 +93,7 @@ class Run:
             port = self.system.inputs[name]
             if port.population == population.name and population.variables[port.variable].role != "state":
                 timed = value.ndim == len(population.shape) + 2
-                here[port.variable] = value[:, min(now, value.shape[1] - 1)] if timed else value
+                here[port.variable] = value[:, min(now - self.first, value.shape[1] - 1)] if timed else value
         return here
 
     def _resolve(self) -> None:
@@ -168,7 +169,7 @@ class Run:
     def _record(self) -> None:
         for population in self.system.populations.values():
             own = self.here[population.name]
-            for name in (*population.role("state", "unknown", "arrival", "input", "event"), *population.noises):
+            for name in (*self.engine.compiled[population.name].recorded, *population.role("event")):
                 value = self.engine.broadcast(population, own[name], self.batch)
                 self.records["fields"].setdefault(f"{population.name}.{name}", []).append(value)
             outputs = self.engine.compiled[population.name].outputs(own)
@@ -183,7 +184,7 @@ class Run:
         for name, value in kept["fields"].items():
             if not is_finite(value):
                 raise NumericsError(f"{name} is not finite; the step {self.dt} s may be too long for this medium")
-        return Trace(self.dt, kept["fields"], kept["sent"], kept["outputs"], self.state)
+        return Trace(self.dt, kept["fields"], kept["sent"], kept["outputs"], self.state, self.first * self.dt)
 
 
 def _copied(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -158,7 +158,7 @@ class Lines:
         spread = self._spread(here, h)
         frames: list[Trace] = []
         for now in range(start["step"], start["step"] + steps + 1):
-            self._drive(here, inputs, now)
+            self._drive(here, inputs, now - start["step"])
             noise = self.noise(batch, f"detector in run {start['pass']}", now)
             sent: dict[str, NDArray] = {}
             for name in self.system.order:
@@ -172,7 +172,7 @@ class Lines:
                         here[name][repeaters.state] = repeaters.relaxed(here[name], h, batch)
         states = {name: here[name][r.state] for name, r in self.repeaters.items() if r.state}
         kept = {"lines": {k: list(v) for k, v in lines.items()}, "states": states}
-        return _joined(frames, h, {"step": start["step"] + steps, "pass": start["pass"], **kept})
+        return _joined(frames, h, {"step": start["step"] + steps, "pass": start["pass"], **kept}, start["step"] * h)
 
     def _rest(self, inputs: Mapping[str, NDArray], batch: int) -> dict[str, Any]:
         """The state before anything is sent."""
@@ -255,11 +255,11 @@ def _check_finite(waves: Mapping[str, NDArray]) -> None:
             raise NumericsError(f"{name} is not finite: the inputs are not, or the waves grow without bound")
 
 
-def _joined(frames: list[Trace], h: float, state: dict[str, Any]) -> Trace:
+def _joined(frames: list[Trace], h: float, state: dict[str, Any], start: float) -> Trace:
     """Frames of one time each as one trace."""
     fields, sent, outputs = (
         {name: np.concatenate([getattr(f, kind)[name] for f in frames], axis=1) for name in getattr(frames[0], kind)}
         for kind in ("fields", "sent", "outputs")
     )
     _check_finite(fields)
-    return Trace(h, fields, sent, outputs, state)
+    return Trace(h, fields, sent, outputs, state, start)
