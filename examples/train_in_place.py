@@ -14,11 +14,19 @@ substrate = build(network, "photonic-mzi", seed=0)
 objective = Objective(network.readout, SquaredError(), digits.classes)
 
 data, probe = digits.part("train"), digits.part("validation")
-print("cosine to the true gradient, each layer:", cosines(substrate, ReflectedWave(), objective, probe.inputs, probe.labels))
+print(
+    "cosine to the true gradient, each layer:",
+    cosines(substrate, ReflectedWave(), objective, probe.inputs, probe.labels),
+)
 history = train(
-    substrate, ReflectedWave(), objective, data.inputs, data.labels, Settings(epochs=15),
+    substrate,
+    ReflectedWave(),
+    objective,
+    data.inputs,
+    data.labels,
+    Settings(epochs=15),
     on_epoch=lambda epoch: print(f"epoch {epoch.number:2d}  loss {epoch.loss:.4f}"),
-)  # fmt: skip
+)
 print("validation accuracy:", accuracy(substrate, objective, probe.inputs, probe.labels))
 
 bill = price(substrate.placed.profile, history[-1].counts, substrate.inventory())

@@ -7,7 +7,8 @@ from physnn.media import Link, Medium, Network, Readout, Source
 from physnn.substrate import CompanionSpec, build
 
 oscillators = Medium(
-    "oscillators", 3,
+    "oscillators",
+    3,
     """
     dx/dt = v                               : 1
     dv/dt = drive - g*v - k*x - beta*x**3   : 1/s
@@ -16,8 +17,10 @@ oscillators = Medium(
     k     : 1/s**2 (trainable)
     beta  : 1/s**2 (trainable)
     """,
-    {"g": 0.2, "k": [1.0, 2.0, 3.0], "beta": 0.5}, arrival="drive", unit="1/s**2",
-)  # fmt: skip
+    {"g": 0.2, "k": [1.0, 2.0, 3.0], "beta": 0.5},
+    arrival="drive",
+    unit="1/s**2",
+)
 network = Network((Source("force", 2), oscillators), (Link("force", "oscillators"),), Readout("oscillators"))
 substrate = build(network, "ideal-torch", step=0.02)
 

@@ -56,18 +56,26 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="physnn", description="Describe a physical network once; run, train and price it on any substrate.")
+    parser = _Parser(
+        prog="physnn", description="Describe a physical network once; run, train and price it on any substrate."
+    )
     parser.add_argument("--version", action="version", version=f"physnn {__version__}")
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
 
     compare = commands.add_parser("compare", help="train and run networks on several substrates, and compare them")
     compare.add_argument("experiment", nargs="?", help="experiment file (TOML); the built-in one where left out")
-    compare.add_argument("--out", default="physnn-results", metavar="DIR", help="where the results go (default: %(default)s)")
+    compare.add_argument(
+        "--out", default="physnn-results", metavar="DIR", help="where the results go (default: %(default)s)"
+    )
     compare.add_argument("--workers", type=_positive, metavar="N", help="processes (default: one a core)")
-    compare.add_argument("--device", choices=("cpu", "cuda"), help="where simulators compute, in place of the experiment's device")
+    compare.add_argument(
+        "--device", choices=("cpu", "cuda"), help="where simulators compute, in place of the experiment's device"
+    )
     compare.set_defaults(command=_compare)
 
-    profiles = commands.add_parser("profiles", help="hardware profiles").add_subparsers(dest="what", metavar="list|show|check")
+    profiles = commands.add_parser("profiles", help="hardware profiles").add_subparsers(
+        dest="what", metavar="list|show|check"
+    )
     profiles.add_parser("list", help="all installed profiles").set_defaults(command=_profiles_list)
     show = profiles.add_parser("show", help="every number of a profile with its source")
     show.add_argument("profile", metavar="NAME", help="name of a profile, or its file")
@@ -80,11 +88,15 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("backends", help="installed backends").set_defaults(command=_backends)
 
     conform = commands.add_parser("conform", help="hold a backend against the conformance suite")
-    conform.add_argument("backend", metavar="BACKEND", nargs="+", help="one backend, or several for the table of features")
+    conform.add_argument(
+        "backend", metavar="BACKEND", nargs="+", help="one backend, or several for the table of features"
+    )
     conform.add_argument("--html", metavar="FILE", type=Path, help="write every comparison to a page (one backend)")
     conform.set_defaults(command=_conform)
 
-    preview = commands.add_parser("check", help="what every substrate of an experiment supports, refuses and would cost")
+    preview = commands.add_parser(
+        "check", help="what every substrate of an experiment supports, refuses and would cost"
+    )
     preview.add_argument("experiment", nargs="?", help="experiment file (TOML); the built-in one where left out")
     preview.set_defaults(command=_check)
     return parser
@@ -110,7 +122,12 @@ def _compare(given: argparse.Namespace, console: Console) -> int:
             cells = list(experiment.cells())
             kept = sum(store.get(cell) is not None for cell in cells)
             bar = progress.add_task(experiment.name, total=len(cells), completed=kept, state="")
-            run(experiment, store, workers=given.workers, on_cell=lambda record: progress.update(bar, advance=1, state=_said(record)))
+            run(
+                experiment,
+                store,
+                workers=given.workers,
+                on_cell=lambda record: progress.update(bar, advance=1, state=_said(record)),
+            )
     finally:
         results = store.results()
         write_json(store.folder / "results.json", results)
@@ -155,7 +172,13 @@ def _require_device(experiment: Any) -> None:
 
 
 def _progress(console: Console) -> Progress:
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     return Progress(*columns, TextColumn("{task.fields[state]}"), console=console, transient=False)
 
 
@@ -264,7 +287,9 @@ def _check(given: argparse.Namespace, console: Console) -> int:
     told = [f"{row.profile}, {f.part}: {f.status}, {f.detail}" for row in rows for f in row.told]
     for line in dict.fromkeys(told):
         console.print(line, markup=False, highlight=False)
-    console.print("Stationary states are solved without steps, so no step has a stability limit to keep.", highlight=False)
+    console.print(
+        "Stationary states are solved without steps, so no step has a stability limit to keep.", highlight=False
+    )
     return FAILED if any(row.status == REFUSED for row in rows) else OK
 
 

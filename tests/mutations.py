@@ -31,44 +31,141 @@ class Mutation:
 
 MUTATIONS = (
     Mutation(
-        "sigma' at the wrong state", "physnn/equations/companion.py",
-        "list(range(field.shape[1] - 1, -1, -1))", "[max(n - 1, 0) for n in range(field.shape[1] - 1, -1, -1)]",
+        "sigma' at the wrong state",
+        "physnn/equations/companion.py",
+        "list(range(field.shape[1] - 1, -1, -1))",
+        "[max(n - 1, 0) for n in range(field.shape[1] - 1, -1, -1)]",
         "tests/equations tests/backends/test_torch.py",
     ),
     Mutation("wrong sign of the damping", "physnn/media/waveguide.py", "- gamma*x", "+ gamma*x", "tests/media"),
     Mutation(
-        "mean over the batch forgotten", "physnn/media/readout.py", "mismatch / y.shape[0]", "mismatch",
+        "mean over the batch forgotten",
+        "physnn/media/readout.py",
+        "mismatch / y.shape[0]",
+        "mismatch",
         "tests/media tests/learning",
     ),
-    Mutation("half of the squared error forgotten", "physnn/media/readout.py", "0.5 * xp.sum(", "xp.sum(", "tests/media"),
-    Mutation("seed ignored", "physnn/streams.py", '{seed}\\x1f', '\\x1f', "tests/test_streams.py tests/substrate tests/conformance"),
     Mutation(
-        "circular for zero padding", "physnn/equations/operators.py", 'if self.padding == "circular":', "if True:",
+        "half of the squared error forgotten", "physnn/media/readout.py", "0.5 * xp.sum(", "xp.sum(", "tests/media"
+    ),
+    Mutation(
+        "seed ignored",
+        "physnn/streams.py",
+        "{seed}\\x1f",
+        "\\x1f",
+        "tests/test_streams.py tests/substrate tests/conformance",
+    ),
+    Mutation(
+        "circular for zero padding",
+        "physnn/equations/operators.py",
+        'if self.padding == "circular":',
+        "if True:",
         "tests/equations",
     ),
     Mutation(
-        "die drawn anew at every call", "physnn/substrate/placement.py", "if key not in self._die:", "if True:\n            key = key + str(id(object()))",
+        "die drawn anew at every call",
+        "physnn/substrate/placement.py",
+        "if key not in self._die:",
+        "if True:\n            key = key + str(id(object()))",
         "tests/substrate tests/conformance",
     ),
-    Mutation("transpose forgotten", "physnn/equations/operators.py", "(y.shape[0], self.rows)) @ weight", "(y.shape[0], self.rows)) @ weight.T", "tests/equations"),
-    Mutation("delay short by one step on torch", "backends/physnn_torch/stepping.py", "line[-delay]", "line[max(1 - delay, -len(line))]", "tests/backends tests/conformance"),
-    Mutation("delay short by one step on lines", "backends/physnn_waveguide/lines.py", "line[-delay]", "line[max(1 - delay, -len(line))]", "tests/backends tests/conformance"),
-    Mutation("converter with twice the levels", "physnn/substrate/converters.py", "(2 ** (bits - 1) - 1)", "(2**bits - 1)", "tests/substrate"),
-    Mutation("step forgotten in a gradient in time", "physnn/equations/companion.py", "scale = 1.0 if incident.steady else incident.step", "scale = 1.0", "tests/equations tests/conformance"),
-    Mutation("half of the Johnson noise", "physnn/substrate/placement.py", "4 * power * resistance", "2 * power * resistance", "tests/substrate"),
-    Mutation("line loss without its noise", "backends/physnn_waveguide/lines.py", "10 ** (loss.value / 20)", "1.0", "tests/backends"),
-    Mutation("feedback alignment through the transpose", "physnn/learning/feedback_alignment.py", '"random"', '"transpose"', "tests/learning tests/cli"),
-    Mutation("initial weights not scaled by the fan-in", "physnn/media/network.py", "/ np.sqrt(operator.fan_in)", "", "tests/media"),
-    Mutation("energy of a batch billed to each sample", "physnn/energy/bill.py", "total=self.total * (1.0 / n)", "total=self.total", "tests/energy"),
-    Mutation("launches free", "physnn/energy/processor.py", "_launch_power(constants) * launch", "_launch_power(constants) * 0.0", "tests/energy"),
-    Mutation("bias correction of Adam forgotten", "physnn/learning/optimisers.py", "rate * math.sqrt(1 - self.beta2**count) / (1 - self.beta1**count)", "rate", "tests/learning"),
-    Mutation("noise stream not restored", "backends/physnn_waveguide/backend.py", 'self.passes.update(snapshot["passes"])', "pass", "tests/backends tests/learning tests/conformance"),
-)  # fmt: skip
+    Mutation(
+        "transpose forgotten",
+        "physnn/equations/operators.py",
+        "(y.shape[0], self.rows)) @ weight",
+        "(y.shape[0], self.rows)) @ weight.T",
+        "tests/equations",
+    ),
+    Mutation(
+        "delay short by one step on torch",
+        "backends/physnn_torch/stepping.py",
+        "line[-delay]",
+        "line[max(1 - delay, -len(line))]",
+        "tests/backends tests/conformance",
+    ),
+    Mutation(
+        "delay short by one step on lines",
+        "backends/physnn_waveguide/lines.py",
+        "line[-delay]",
+        "line[max(1 - delay, -len(line))]",
+        "tests/backends tests/conformance",
+    ),
+    Mutation(
+        "converter with twice the levels",
+        "physnn/substrate/converters.py",
+        "(2 ** (bits - 1) - 1)",
+        "(2**bits - 1)",
+        "tests/substrate",
+    ),
+    Mutation(
+        "step forgotten in a gradient in time",
+        "physnn/equations/companion.py",
+        "scale = 1.0 if incident.steady else incident.step",
+        "scale = 1.0",
+        "tests/equations tests/conformance",
+    ),
+    Mutation(
+        "half of the Johnson noise",
+        "physnn/substrate/placement.py",
+        "4 * power * resistance",
+        "2 * power * resistance",
+        "tests/substrate",
+    ),
+    Mutation(
+        "line loss without its noise",
+        "backends/physnn_waveguide/lines.py",
+        "10 ** (loss.value / 20)",
+        "1.0",
+        "tests/backends",
+    ),
+    Mutation(
+        "feedback alignment through the transpose",
+        "physnn/learning/feedback_alignment.py",
+        '"random"',
+        '"transpose"',
+        "tests/learning tests/cli",
+    ),
+    Mutation(
+        "initial weights not scaled by the fan-in",
+        "physnn/media/network.py",
+        "/ np.sqrt(operator.fan_in)",
+        "",
+        "tests/media",
+    ),
+    Mutation(
+        "energy of a batch billed to each sample",
+        "physnn/energy/bill.py",
+        "total=self.total * (1.0 / n)",
+        "total=self.total",
+        "tests/energy",
+    ),
+    Mutation(
+        "launches free",
+        "physnn/energy/processor.py",
+        "_launch_power(constants) * launch",
+        "_launch_power(constants) * 0.0",
+        "tests/energy",
+    ),
+    Mutation(
+        "bias correction of Adam forgotten",
+        "physnn/learning/optimisers.py",
+        "rate * math.sqrt(1 - self.beta2**count) / (1 - self.beta1**count)",
+        "rate",
+        "tests/learning",
+    ),
+    Mutation(
+        "noise stream not restored",
+        "backends/physnn_waveguide/backend.py",
+        'self.passes.update(snapshot["passes"])',
+        "pass",
+        "tests/backends tests/learning tests/conformance",
+    ),
+)
 """The planted faults."""
 
 
 def outcome(mutation: Mutation) -> str:
-    """"caught: TEST", "survived" or "not planted"."""
+    """ "caught: TEST", "survived" or "not planted"."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "tree"
         ignored = shutil.ignore_patterns(".*", "__pycache__", "physnn-results", "dist", "build")

@@ -151,9 +151,11 @@ class TorchSubstrate:
         return {
             "written": {k: v.clone() for k, v in self._written.items()},
             "held": {k: v.clone() for k, v in self.held.items()},
-            "writes": self._writes, "runs": self._runs, "counts": dict(self.meter.counts),
+            "writes": self._writes,
+            "runs": self._runs,
+            "counts": dict(self.meter.counts),
             "ages": dict(self._ages),
-        }  # fmt: skip
+        }
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Go back to a snapshot."""

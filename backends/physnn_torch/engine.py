@@ -84,9 +84,12 @@ class Compiled:
 
 
 def _newton(
-    population: Population, names: tuple[str, ...], rows: Callable[[Environment], dict[str, Any]],
-    slope: Callable[[Environment], dict[str, Any]], here: Environment,
-) -> dict[str, Tensor]:  # fmt: skip
+    population: Population,
+    names: tuple[str, ...],
+    rows: Callable[[Environment], dict[str, Any]],
+    slope: Callable[[Environment], dict[str, Any]],
+    here: Environment,
+) -> dict[str, Tensor]:
     """Newton's method, element by element, from the present values."""
     here = dict(here)
     precision = torch.finfo(here[names[0]].dtype).eps * 8
@@ -175,9 +178,14 @@ class Engine:
         return trace, taken
 
     def _sweep(
-        self, here: dict[str, Environment], sent: dict[str, Tensor], parameters: Mapping[str, Tensor], batch: int,
-        tolerance: float, sweeps: int,
-    ) -> int:  # fmt: skip
+        self,
+        here: dict[str, Environment],
+        sent: dict[str, Tensor],
+        parameters: Mapping[str, Tensor],
+        batch: int,
+        tolerance: float,
+        sweeps: int,
+    ) -> int:
         """Settle one population after the other, round and round; the number of rounds."""
         change = math.inf
         for sweep in range(1, sweeps + 1):
@@ -196,9 +204,13 @@ class Engine:
         )
 
     def _settle(
-        self, name: str, here: dict[str, Environment], sent: dict[str, Tensor], parameters: Mapping[str, Tensor],
+        self,
+        name: str,
+        here: dict[str, Environment],
+        sent: dict[str, Tensor],
+        parameters: Mapping[str, Tensor],
         batch: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         compiled, own = self.compiled[name], here[name]
         population = compiled.population
         for silent in (*population.noises, *compiled.inputs):

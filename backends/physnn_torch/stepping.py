@@ -38,9 +38,14 @@ class Run:
     """
 
     def __init__(
-        self, engine: Engine, parameters: Mapping[str, Tensor], inputs: Mapping[str, Tensor], dt: float, seed: int,
+        self,
+        engine: Engine,
+        parameters: Mapping[str, Tensor],
+        inputs: Mapping[str, Tensor],
+        dt: float,
+        seed: int,
         state: Mapping[str, Any] | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         engine.system.check_inputs(inputs)
         self.engine, self.system = engine, engine.system
         self.parameters, self.inputs, self.dt = parameters, inputs, dt

@@ -169,9 +169,11 @@ class WaveguideSubstrate:
         return {
             "written": {k: v.copy() for k, v in self._written.items()},
             "held": {k: v.copy() for k, v in self.held.items()},
-            "writes": self._writes, "passes": dict(self.passes), "counts": dict(self.meter.counts),
+            "writes": self._writes,
+            "passes": dict(self.passes),
+            "counts": dict(self.meter.counts),
             "ages": dict(self._ages),
-        }  # fmt: skip
+        }
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Go back to a snapshot."""
@@ -206,9 +208,13 @@ class WaveguideSubstrate:
         """Meter one incident run."""
         sizes = self.devices
         self.meter.add(
-            dac=sizes["input"] * batch, adc=sizes["output"] * batch * reads, repeater=sizes["repeater"] * batch,
-            medium_s=duration * self.placed.time_scale * batch, sample=batch, **{"pass": batch},
-        )  # fmt: skip
+            dac=sizes["input"] * batch,
+            adc=sizes["output"] * batch * reads,
+            repeater=sizes["repeater"] * batch,
+            medium_s=duration * self.placed.time_scale * batch,
+            sample=batch,
+            **{"pass": batch},
+        )
 
     def _converted(self, inputs: Mapping[str, NDArray]) -> dict[str, NDArray]:
         """Inputs after their DACs."""
@@ -287,10 +293,12 @@ class WaveguideCompanion:
         """Meter one reflected run: errors in, and both waves read at every trained coupling."""
         substrate, devices = self.substrate, self.substrate.devices
         substrate.meter.add(
-            dac=devices["output"] * batch, adc=substrate.read_back * batch * reads,
-            repeater=devices["repeater"] * batch, medium_s=duration * substrate.placed.time_scale * batch,
+            dac=devices["output"] * batch,
+            adc=substrate.read_back * batch * reads,
+            repeater=devices["repeater"] * batch,
+            medium_s=duration * substrate.placed.time_scale * batch,
             **{"pass": batch},
-        )  # fmt: skip
+        )
 
 
 def _as_rows(gain: NDArray, value: NDArray) -> NDArray:

@@ -106,9 +106,14 @@ class Lines:
         return trace, rounds
 
     def _circulate(
-        self, here: dict[str, Environment], sent: dict[str, NDArray], parameters: Mapping[str, NDArray], batch: int,
-        noise: Mapping[Arrival, NDArray], tolerance: float,
-    ) -> int:  # fmt: skip
+        self,
+        here: dict[str, Environment],
+        sent: dict[str, NDArray],
+        parameters: Mapping[str, NDArray],
+        batch: int,
+        noise: Mapping[Arrival, NDArray],
+        tolerance: float,
+    ) -> int:
         change = math.inf
         for rounds in range(1, _ROUNDS + 1):
             before = dict(sent)
@@ -126,9 +131,14 @@ class Lines:
         )
 
     def _hop(
-        self, name: str, here: dict[str, Environment], sent: dict[str, NDArray], parameters: Mapping[str, NDArray],
-        batch: int, noise: Mapping[Arrival, NDArray],
-    ) -> None:  # fmt: skip
+        self,
+        name: str,
+        here: dict[str, Environment],
+        sent: dict[str, NDArray],
+        parameters: Mapping[str, NDArray],
+        batch: int,
+        noise: Mapping[Arrival, NDArray],
+    ) -> None:
         repeaters, own = self.repeaters[name], here[name]
         for arrival, couplings in repeaters.arriving.items():
             waves = [c.operator.apply(np, parameters[c.key], sent[c.name]) for c in couplings if c.name in sent]
@@ -143,9 +153,13 @@ class Lines:
         return sum(parts[1:], parts[0]) if parts else np.zeros((batch, *repeaters.population.shape))
 
     def run(
-        self, inputs: Mapping[str, NDArray], parameters: Mapping[str, NDArray], steps: int, h: float,
+        self,
+        inputs: Mapping[str, NDArray],
+        parameters: Mapping[str, NDArray],
+        steps: int,
+        h: float,
         state: Mapping[str, Any] | None,
-    ) -> Trace:  # fmt: skip
+    ) -> Trace:
         """Step the network in time: every line is a delay line, every repeater relaxes over each step."""
         self.system.check_inputs(inputs)
         batch = _batch(inputs)
@@ -207,10 +221,17 @@ class Lines:
             here[port.population][port.variable] = value[:, min(step, value.shape[1] - 1)] if timed else value
 
     def _receive(
-        self, name: str, here: dict[str, Environment], sent: dict[str, NDArray], lines: Mapping[str, deque[NDArray]],
-        delays: Mapping[str, int], parameters: Mapping[str, NDArray], batch: int, noise: Mapping[Arrival, NDArray],
+        self,
+        name: str,
+        here: dict[str, Environment],
+        sent: dict[str, NDArray],
+        lines: Mapping[str, deque[NDArray]],
+        delays: Mapping[str, int],
+        parameters: Mapping[str, NDArray],
+        batch: int,
+        noise: Mapping[Arrival, NDArray],
         spread: Mapping[str, Any],
-    ) -> None:  # fmt: skip
+    ) -> None:
         repeaters, own = self.repeaters[name], here[name]
         for arrival, couplings in repeaters.arriving.items():
             waves = []

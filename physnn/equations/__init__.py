@@ -8,7 +8,23 @@ from physnn.equations.system import Coupling, Input, Output, System
 from physnn.equations.trace import Trace
 
 __all__ = [
-    "Companion", "Convolution", "Coupling", "Dense", "Event", "Input", "Interpreter", "OneToOne", "Output",
-    "Population", "Sparse", "System", "Trace", "Transposed", "Variable", "companion_inputs", "gradient", "reflected",
+    "Companion",
+    "Convolution",
+    "Coupling",
+    "Dense",
+    "Event",
+    "Input",
+    "Interpreter",
+    "OneToOne",
+    "Output",
+    "Population",
+    "Sparse",
+    "System",
+    "Trace",
+    "Transposed",
+    "Variable",
+    "companion_inputs",
+    "gradient",
+    "reflected",
     "tangent",
-]  # fmt: skip
+]

@@ -82,13 +82,36 @@ def _clip(value: sp.Expr, low: sp.Expr, high: sp.Expr) -> sp.Expr:
 
 
 FUNCTIONS = {
-    "abs": sp.Abs, "sign": sp.sign, "sqrt": sp.sqrt, "exp": sp.exp, "log": sp.log,
-    "sin": sp.sin, "cos": sp.cos, "tan": sp.tan, "asin": sp.asin, "acos": sp.acos, "atan": sp.atan, "atan2": sp.atan2,
-    "sinh": sp.sinh, "cosh": sp.cosh, "tanh": sp.tanh, "asinh": sp.asinh, "acosh": sp.acosh, "atanh": sp.atanh,
-    "min": sp.Min, "max": sp.Max, "clip": _clip, "where": _where,
-    "step": step, "relu": relu, "sigmoid": sigmoid, "softplus": softplus,
-    "re": sp.re, "im": sp.im, "conj": sp.conjugate,
-}  # fmt: skip
+    "abs": sp.Abs,
+    "sign": sp.sign,
+    "sqrt": sp.sqrt,
+    "exp": sp.exp,
+    "log": sp.log,
+    "sin": sp.sin,
+    "cos": sp.cos,
+    "tan": sp.tan,
+    "asin": sp.asin,
+    "acos": sp.acos,
+    "atan": sp.atan,
+    "atan2": sp.atan2,
+    "sinh": sp.sinh,
+    "cosh": sp.cosh,
+    "tanh": sp.tanh,
+    "asinh": sp.asinh,
+    "acosh": sp.acosh,
+    "atanh": sp.atanh,
+    "min": sp.Min,
+    "max": sp.Max,
+    "clip": _clip,
+    "where": _where,
+    "step": step,
+    "relu": relu,
+    "sigmoid": sigmoid,
+    "softplus": softplus,
+    "re": sp.re,
+    "im": sp.im,
+    "conj": sp.conjugate,
+}
 """Name in an equation's text -> SymPy function."""
 
 MANY = 99

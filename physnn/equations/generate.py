@@ -22,11 +22,27 @@ from physnn.equations.functions import modulus, reciprocal, relu, sigmoid, softp
 from physnn.errors import EquationError
 
 _SAME_NAME = {
-    sp.exp: "exp", sp.log: "log", sp.sin: "sin", sp.cos: "cos", sp.tan: "tan", sp.asin: "asin", sp.acos: "acos",
-    sp.atan: "atan", sp.atan2: "atan2", sp.sinh: "sinh", sp.cosh: "cosh", sp.tanh: "tanh", sp.asinh: "asinh",
-    sp.acosh: "acosh", sp.atanh: "atanh", sp.Abs: "abs", sp.sign: "sign", sp.re: "real", sp.im: "imag",
+    sp.exp: "exp",
+    sp.log: "log",
+    sp.sin: "sin",
+    sp.cos: "cos",
+    sp.tan: "tan",
+    sp.asin: "asin",
+    sp.acos: "acos",
+    sp.atan: "atan",
+    sp.atan2: "atan2",
+    sp.sinh: "sinh",
+    sp.cosh: "cosh",
+    sp.tanh: "tanh",
+    sp.asinh: "asinh",
+    sp.acosh: "acosh",
+    sp.atanh: "atanh",
+    sp.Abs: "abs",
+    sp.sign: "sign",
+    sp.re: "real",
+    sp.im: "imag",
     sp.conjugate: "conj",
-}  # fmt: skip
+}
 
 
 class ArrayPrinter(StrPrinter):

@@ -57,9 +57,12 @@ def incident_variables(system: System, population: Population) -> dict[str, Vari
     found |= {name: Variable(name, "input") for name in population.noises}
     read = [port for port in system.outputs if system.outputs[port].population == population.name]
     everything = [
-        *population.flows.values(), *population.maps.values(), *population.constraints.values(),
-        *(system.signals[c.name] for c in system.leaving(population.name)), *(system.readouts[port] for port in read),
-    ]  # fmt: skip
+        *population.flows.values(),
+        *population.maps.values(),
+        *population.constraints.values(),
+        *(system.signals[c.name] for c in system.leaving(population.name)),
+        *(system.readouts[port] for port in read),
+    ]
     if any(population.symbols[TIME] in expression.free_symbols for expression in everything):
         found[TIME] = Variable(TIME, "input", "s")
     return found

@@ -26,9 +26,11 @@ _ROUNDING = 4 * float(np.finfo(float).eps)
 
 
 def solve(
-    population: Population, residuals: Mapping[str, sp.Expr], start: Mapping[str, Array],
+    population: Population,
+    residuals: Mapping[str, sp.Expr],
+    start: Mapping[str, Array],
     compute: Compute,
-) -> dict[str, Array]:  # fmt: skip
+) -> dict[str, Array]:
     """Values of the named variables for which all residuals vanish, from `start`.
 
     A complex unknown counts as two real ones, so that residuals may hold its conjugate or modulus.

@@ -154,9 +154,14 @@ class Population:
 
 class _Builder:
     def __init__(
-        self, name: str, shape: int | Sequence[int], equations: str, values: Mapping[str, Any],
-        events: Sequence[Event], projections: Mapping[str, str],
-    ) -> None:  # fmt: skip
+        self,
+        name: str,
+        shape: int | Sequence[int],
+        equations: str,
+        values: Mapping[str, Any],
+        events: Sequence[Event],
+        projections: Mapping[str, str],
+    ) -> None:
         self.where = f"population {shortened(name)}"
         if not name or set(name) & set(".:\n"):
             raise EquationError(f"{self.where}: a name is not empty and has no '.', ':' or line break")
@@ -185,14 +190,22 @@ class _Builder:
             if line.kind in parsed:
                 parsed[line.kind][line.name] = parse_expression(line.expression, names, self._at(line))
         population = Population(
-            self.name, self.shape, variables, parsed["flow"], parsed["map"], parsed["constraint"], self.definitions,
+            self.name,
+            self.shape,
+            variables,
+            parsed["flow"],
+            parsed["map"],
+            parsed["constraint"],
+            self.definitions,
             self.events,
             {e.name: parse_expression(e.guard, names, self._of(e, "guard"), condition=True) for e in self.events},
             {e.name: self._resets(e, names, variables) for e in self.events},
             {e.name: parse_expression(e.refractory, names, self._of(e, "refractory")) for e in self.events},
             frozenset(line.name for line in self.lines if "unless refractory" in line.flags),
-            self._projections(frame), self._checked_values(variables), self.text,
-        )  # fmt: skip
+            self._projections(frame),
+            self._checked_values(variables),
+            self.text,
+        )
         if population.held and not self.events:
             raise EquationError(f"{self.where}: 'unless refractory' needs an event, and there is none")
         for where, expression, target in self._assignments(population):

@@ -146,10 +146,15 @@ class _Reflection:
         for name in population.constraints:
             constraints[name + HAT] = self.density(population, population.variables[name])
         return Population(
-            population.name, population.shape, self.variables(population), flows, maps, constraints,
+            population.name,
+            population.shape,
+            self.variables(population),
+            flows,
+            maps,
+            constraints,
             values={k: v for k, v in population.values.items() if population.variables[k].role == "parameter"},
             text="reflected:" + population.text,
-        )  # fmt: skip
+        )
 
     def variables(self, population: Population) -> dict[str, Variable]:
         fixed = incident_variables(self.system, population)
@@ -177,9 +182,17 @@ class _Reflection:
             operator = Dense(math.prod(source.shape), math.prod(target.shape), sheet)
             key, initial = f"{coupling.name}.feedback", None
         return Coupling(
-            coupling.name, coupling.target, coupling.source, signal, operator, f"echo_{coupling.name}", coupling.delay,
-            trainable=False, weights=key, initial=initial,
-        )  # fmt: skip
+            coupling.name,
+            coupling.target,
+            coupling.source,
+            signal,
+            operator,
+            f"echo_{coupling.name}",
+            coupling.delay,
+            trainable=False,
+            weights=key,
+            initial=initial,
+        )
 
     def outputs(self) -> tuple[dict[str, Output], dict[str, str]]:
         """One output port a trainable parameter: the reflected wave where its gradient is formed."""

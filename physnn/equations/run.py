@@ -35,9 +35,16 @@ class Run:
     """
 
     def __init__(
-        self, system: System, parameters: Mapping[str, NDArray], seed: int, inputs: Mapping[str, NDArray], dt: float,
-        state: Mapping[str, Any] | None, *, silent: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        system: System,
+        parameters: Mapping[str, NDArray],
+        seed: int,
+        inputs: Mapping[str, NDArray],
+        dt: float,
+        state: Mapping[str, Any] | None,
+        *,
+        silent: bool = False,
+    ) -> None:
         self.system, self.parameters, self.seed, self.dt, self.silent = system, parameters, seed, dt, silent
         self.delays = {c.name: 0 if silent else whole_steps(c, dt) for c in self.system.couplings.values()}
         self.inputs = {name: np.asarray(value) for name, value in inputs.items()}

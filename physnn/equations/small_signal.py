@@ -31,11 +31,14 @@ def tangent(system: System) -> Companion:
     fields = [f"{p.name}.{name}" for p in populations for name in p.role("input") if not name.endswith(HAT)]
     couplings = [
         replace(
-            c, signal=_change(system.populations[c.source], system.signals[c.name], changes[c.source]),
-            into=c.into + HAT, weights=c.key, trainable=False,
+            c,
+            signal=_change(system.populations[c.source], system.signals[c.name], changes[c.source]),
+            into=c.into + HAT,
+            weights=c.key,
+            trainable=False,
         )
         for c in system.couplings.values()
-    ]  # fmt: skip
+    ]
     inputs = {
         name: Input(port.population, port.variable + HAT)
         for name, port in system.inputs.items()
@@ -72,12 +75,15 @@ def _population(system: System, population: Population, changes: Mapping[str, Va
             change = (moved - changes[name].symbol) / population.symbols[STEP]
         flows[name + HAT] = change
     return Population(
-        population.name, population.shape, joined(population, fixed, new), flows,
+        population.name,
+        population.shape,
+        joined(population, fixed, new),
+        flows,
         {name + HAT: _change(population, next_value(population, name), changes) for name in population.maps},
         {name + HAT: _change(population, residual, changes) for name, residual in population.constraints.items()},
         values={k: v for k, v in population.values.items() if population.variables[k].role == "parameter"},
         text="tangent:" + population.text,
-    )  # fmt: skip
+    )
 
 
 def _change(population: Population, expression: sp.Expr, changes: Mapping[str, Variable]) -> sp.Expr:

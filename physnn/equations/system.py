@@ -172,11 +172,21 @@ class System:
         parts: list[object] = [_essence(population) for population in self.populations.values()]
         parts += [
             (
-                c.name, c.source, c.target, sp.srepr(self.signals[c.name]), repr(c.operator), c.into, c.delay, c.unit,
-                c.trainable, c.key, _essence(c.plasticity) if c.plasticity else None, c.post,
+                c.name,
+                c.source,
+                c.target,
+                sp.srepr(self.signals[c.name]),
+                repr(c.operator),
+                c.into,
+                c.delay,
+                c.unit,
+                c.trainable,
+                c.key,
+                _essence(c.plasticity) if c.plasticity else None,
+                c.post,
             )
             for c in self.couplings.values()
-        ]  # fmt: skip
+        ]
         parts += [(name, port.population, port.variable) for name, port in self.inputs.items()]
         parts += [(name, port.population, sp.srepr(self.readouts[name])) for name, port in self.outputs.items()]
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
@@ -338,9 +348,14 @@ def _same(a: Any, b: Any) -> bool:
 def _essence(population: Population) -> tuple[object, ...]:
     """What makes a population what it is, without parameter values."""
     groups = (
-        population.flows, population.maps, population.constraints, population.guards, population.refractory,
-        population.projections, *(population.resets[event.name] for event in population.events),
-    )  # fmt: skip
+        population.flows,
+        population.maps,
+        population.constraints,
+        population.guards,
+        population.refractory,
+        population.projections,
+        *(population.resets[event.name] for event in population.events),
+    )
     equations = [[(name, sp.srepr(e)) for name, e in sorted(group.items())] for group in groups]
     return (population.name, population.shape, repr(dict(population.variables)), equations, sorted(population.held))
 

@@ -51,15 +51,26 @@ def empty_record(cell: Cell) -> dict[str, Any]:
     profile = find_profile(cell.run_on)
     missing = {"train": None, "validation": None, "test": None, "standard_error": None}
     return {
-        **cell.model_dump(), "profile": profile.name, "backend": profile.backends[0], "status": "failed", "reason": None,
-        "accuracy": missing, "controls": {"linear": None, "frozen_hidden": None},
+        **cell.model_dump(),
+        "profile": profile.name,
+        "backend": profile.backends[0],
+        "status": "failed",
+        "reason": None,
+        "accuracy": missing,
+        "controls": {"linear": None, "frozen_hidden": None},
         "gradient_cosine": {"per_layer_start": None, "per_layer_end": None, "label": None},
         "energy": {
-            "inference_J": None, "training_J": None, "breakdown": None, "not_counted": None, "to_target_J": None,
+            "inference_J": None,
+            "training_J": None,
+            "breakdown": None,
+            "not_counted": None,
+            "to_target_J": None,
             "unverified_constants": None,
         },
-        "latency_s": None, "counts": None, "wall_s": None,
-    }  # fmt: skip
+        "latency_s": None,
+        "counts": None,
+        "wall_s": None,
+    }
 
 
 def controls(experiment: Experiment, dataset_name: str, seed: int) -> dict[str, float | None]:
@@ -71,7 +82,7 @@ def controls(experiment: Experiment, dataset_name: str, seed: int) -> dict[str, 
 
 
 class _Measurement:
-    """The two trainings of a cell (on the training part, for validation; anew on training + validation, for the test)."""
+    """The two trainings of a cell: on the training part, to validate; anew on training + validation, to test."""
 
     def __init__(self, experiment: Experiment, cell: Cell) -> None:
         self.experiment, self.cell = experiment, cell
@@ -92,12 +103,14 @@ class _Measurement:
         test = accuracy(running, self.objective, *parts["test"])
         return {
             "accuracy": {
-                "train": accuracy(running, self.objective, *parts["train"]), "validation": validation, "test": test,
+                "train": accuracy(running, self.objective, *parts["train"]),
+                "validation": validation,
+                "test": test,
                 "standard_error": standard_error(test, len(parts["test"].labels)),
             },
             "gradient_cosine": {"per_layer_start": start, "per_layer_end": end, "label": trained.gradient_label},
             **self._costs(running),
-        }  # fmt: skip
+        }
 
     def _build(self, profile: Profile) -> Substrate:
         return build(self.network, profile, seed=self.cell.seed, device=self.experiment.device)
@@ -109,12 +122,20 @@ class _Measurement:
         judged = self.dataset.part("validation")
 
         def watch(epoch: Epoch) -> None:
-            if self.to_target is None and self._looked(substrate, judged) >= target:
-                self.to_target = price(self.train_profile, epoch.counts, substrate.inventory(), batch=self.settings.batch)
+            if self.to_target is None and target is not None and self._looked(substrate, judged) >= target:
+                self.to_target = price(
+                    self.train_profile, epoch.counts, substrate.inventory(), batch=self.settings.batch
+                )
 
         data = self.dataset.part("train")
         train(
-            substrate, self.rule, self.objective, *data, self.settings, seed=self.cell.seed, on_epoch=watch if target else None
+            substrate,
+            self.rule,
+            self.objective,
+            *data,
+            self.settings,
+            seed=self.cell.seed,
+            on_epoch=watch if target else None,
         )
         return accuracy(self._deployed(substrate), self.objective, *judged)
 
@@ -153,9 +174,7 @@ class _Measurement:
         outputs(running, self.objective, sample, batch=batch)
         counted = running.meter.since(before)
         inference = price(self.run_profile, counted, running.inventory())
-        training = price(
-            self.train_profile, self.training_counts, self.training_inventory, batch=self.settings.batch
-        )
+        training = price(self.train_profile, self.training_counts, self.training_inventory, batch=self.settings.batch)
         bills = [bill for bill in (inference, training) if bill]
         left_out = dict.fromkeys(reason for bill in bills for reason in bill.not_counted)
         if bills and self.cell.train_on != self.cell.run_on:
@@ -163,14 +182,18 @@ class _Measurement:
         each = inference.per(batch) if inference else None
         return {
             "energy": {
-                "inference_J": _interval(each), "training_J": _interval(training),
+                "inference_J": _interval(each),
+                "training_J": _interval(training),
                 "breakdown": {"inference": _causes(each), "training": _causes(training)} if bills else None,
-                "not_counted": list(left_out) if bills else None, "to_target_J": _interval(self.to_target),
-                "unverified_constants": sorted({name for b in bills for name in b.unverified_constants}) if bills else None,
+                "not_counted": list(left_out) if bills else None,
+                "to_target_J": _interval(self.to_target),
+                "unverified_constants": sorted({name for b in bills for name in b.unverified_constants})
+                if bills
+                else None,
             },
             "latency_s": asdict(inference.latency) if inference else None,
             "counts": {"inference": counted, "inference_batch": batch, "training": self.training_counts},
-        }  # fmt: skip
+        }
 
 
 def _interval(bill: Bill | None) -> dict[str, float] | None:

@@ -13,7 +13,7 @@ from physnn.datasets import Dataset
 from physnn.energy import price
 from physnn.errors import CapabilityError
 from physnn.experiments.schema import Experiment
-from physnn.learning import find_rule, outputs, train
+from physnn.learning import Objective, find_rule, outputs, train
 from physnn.substrate.contract import REFUSED, SUPPORTED, Finding, Substrate
 from physnn.substrate.placement import place
 from physnn.substrate.profiles import Profile, find_profile
@@ -68,12 +68,18 @@ def _row(experiment: Experiment, dataset: Dataset, profile: Profile) -> Preview:
     memory = 8 * (3 * weights + 2 * numbers * experiment.training.batch)
     seconds = _seconds(experiment, dataset, substrate, experiment.objective(network, dataset.classes))
     return Preview(
-        dataset.name, profile.name, backend, worst, told, f"{memory / 2**20:.2g} MiB",
-        f"{seconds:.2g} s", _inference(experiment, dataset, substrate, profile),
-    )  # fmt: skip
+        dataset.name,
+        profile.name,
+        backend,
+        worst,
+        told,
+        f"{memory / 2**20:.2g} MiB",
+        f"{seconds:.2g} s",
+        _inference(experiment, dataset, substrate, profile),
+    )
 
 
-def _seconds(experiment: Experiment, dataset: Dataset, substrate: Substrate, objective: object) -> float:
+def _seconds(experiment: Experiment, dataset: Dataset, substrate: Substrate, objective: Objective) -> float:
     """Time of both trainings of a cell, from a few batches of the first rule."""
     settings = experiment.training.settings(experiment.rules[0])
     rule, count = find_rule(experiment.rules[0]), _TRIED * settings.batch
@@ -92,6 +98,11 @@ def _inference(experiment: Experiment, dataset: Dataset, substrate: Substrate, p
     network = experiment.network.build(dataset.width, dataset.classes)
     before = dict(substrate.meter.counts)
     batch = experiment.inference_batch
-    outputs(substrate, experiment.objective(network, dataset.classes), np.resize(dataset.inputs, (batch, dataset.width)), batch=batch)
+    outputs(
+        substrate,
+        experiment.objective(network, dataset.classes),
+        np.resize(dataset.inputs, (batch, dataset.width)),
+        batch=batch,
+    )
     bill = price(profile, substrate.meter.since(before), substrate.inventory())
     return f"{bill.per(batch).total.typical:.2g}" if bill else "not a device"

@@ -20,7 +20,11 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 
 def run(
-    experiment: Experiment, store: Store, *, workers: int | None = None, on_cell: Callable[[dict[str, Any]], None] | None = None
+    experiment: Experiment,
+    store: Store,
+    *,
+    workers: int | None = None,
+    on_cell: Callable[[dict[str, Any]], None] | None = None,
 ) -> None:
     """Run every cell that the store does not hold yet.
 
@@ -67,7 +71,11 @@ def _stop(pool: ProcessPoolExecutor) -> None:
 
 
 def _collect(
-    experiment: Experiment, store: Store, missing: list[Cell], pool: ProcessPoolExecutor, on_cell: Callable[[dict[str, Any]], None] | None
+    experiment: Experiment,
+    store: Store,
+    missing: list[Cell],
+    pool: ProcessPoolExecutor,
+    on_cell: Callable[[dict[str, Any]], None] | None,
 ) -> None:
     pairs = list(dict.fromkeys((cell.dataset, cell.seed) for cell in missing))
     beside = {pair: pool.submit(controls, experiment, *pair) for pair in pairs}

@@ -1,21 +1,21 @@
-"""The experiment file: networks, data, rules, where to train and where to run; validated as a whole before anything runs.
+"""The experiment file: network, data, rules, where to train and run; validated as a whole before anything runs.
 
-    name = "my comparison"
-    datasets = ["digits", "digits-parity"]        # or files: "mine.npz" with arrays `inputs` and `labels`
-    rules = ["reflected-wave", "feedback-alignment"]
-    run_on = ["ideal-torch", "photonic-mzi", "my-chip.toml"]
-    train_on = ["ideal-torch"]                    # left out: each substrate is trained in place
-    seeds = [0, 1, 2]
+name = "my comparison"
+datasets = ["digits", "digits-parity"]        # or files: "mine.npz" with arrays `inputs` and `labels`
+rules = ["reflected-wave", "feedback-alignment"]
+run_on = ["ideal-torch", "photonic-mzi", "my-chip.toml"]
+train_on = ["ideal-torch"]                    # left out: each substrate is trained in place
+seeds = [0, 1, 2]
 
-    [network]
-    hidden = [32, 32]
-    activation = "tanh"
+[network]
+hidden = [32, 32]
+activation = "tanh"
 
-    [training]
-    epochs = 20
-    [training.rate]                               # one number, or one for each rule
-    reflected-wave = 0.01
-    feedback-alignment = 0.005
+[training]
+epochs = 20
+[training.rate]                               # one number, or one for each rule
+reflected-wave = 0.01
+feedback-alignment = 0.005
 """
 
 from __future__ import annotations

@@ -37,19 +37,28 @@ class Store:
             self.cells.mkdir(parents=True, exist_ok=True)
             self._claim()
         except OSError as error:
-            raise ExperimentError(f"cannot write to the output folder {self.folder} ({error.strerror}); choose another with --out") from None
+            raise ExperimentError(
+                f"cannot write to the output folder {self.folder} ({error.strerror}); choose another with --out"
+            ) from None
 
     def _claim(self) -> None:
         """Mark the folder as this experiment's, or find that it is another's."""
         mark = self.folder / _EXPERIMENT
         if not mark.exists():
             if any(path.suffix == ".json" for path in self.folder.iterdir()):
-                raise ExperimentError(f"the folder {self.folder} holds files of something else; choose another with --out")
-            write_json(mark, {"fingerprint": self.experiment.fingerprint, "experiment": self.experiment.model_dump(mode="json")})
+                raise ExperimentError(
+                    f"the folder {self.folder} holds files of something else; choose another with --out"
+                )
+            write_json(
+                mark,
+                {"fingerprint": self.experiment.fingerprint, "experiment": self.experiment.model_dump(mode="json")},
+            )
             return
         held = read_json(mark)
         if not isinstance(held, dict) or held.get("fingerprint") != self.experiment.fingerprint:
-            raise ExperimentError(f"the folder {self.folder} holds another experiment; choose another folder with --out, or empty it")
+            raise ExperimentError(
+                f"the folder {self.folder} holds another experiment; choose another folder with --out, or empty it"
+            )
 
     def get(self, cell: Cell) -> dict[str, Any] | None:
         """The record of a cell that ran to its end, whatever its end was; None where there is none."""
@@ -68,7 +77,11 @@ class Store:
     def results(self) -> dict[str, Any]:
         """All records so far, in the experiment's order, as `results.json` holds them."""
         found = [self.get(cell) for cell in self.experiment.cells()]
-        return {"schema": SCHEMA, "experiment": self.experiment.model_dump(mode="json"), "cells": [r for r in found if r]}
+        return {
+            "schema": SCHEMA,
+            "experiment": self.experiment.model_dump(mode="json"),
+            "cells": [r for r in found if r],
+        }
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,14 +1,16 @@
 """Learning rules, optimisers, the trainer, alignment, controls."""
 
+from collections.abc import Callable
+
+from physnn.errors import UnknownNameError
 from physnn.learning.feedback_alignment import FeedbackAlignment
 from physnn.learning.optimisers import OPTIMISERS, SGD, Adam
+from physnn.learning.progress import Epoch
 from physnn.learning.reflected_wave import ReflectedWave
 from physnn.learning.rule import Objective, Rule, Step
-from physnn.learning.progress import Epoch
 from physnn.learning.trainer import Settings, accuracy, outputs, train
-from physnn.errors import UnknownNameError
 
-RULES = {"reflected-wave": ReflectedWave, "feedback-alignment": FeedbackAlignment}
+RULES: dict[str, Callable[[], Rule]] = {"reflected-wave": ReflectedWave, "feedback-alignment": FeedbackAlignment}
 """Name -> rule."""
 
 
@@ -25,6 +27,19 @@ def find_rule(name: str) -> Rule:
 
 
 __all__ = [
-    "OPTIMISERS", "RULES", "SGD", "Adam", "Epoch", "FeedbackAlignment", "Objective", "ReflectedWave", "Rule", "Settings", "Step",
-    "accuracy", "find_rule", "outputs", "train",
-]  # fmt: skip
+    "OPTIMISERS",
+    "RULES",
+    "SGD",
+    "Adam",
+    "Epoch",
+    "FeedbackAlignment",
+    "Objective",
+    "ReflectedWave",
+    "Rule",
+    "Settings",
+    "Step",
+    "accuracy",
+    "find_rule",
+    "outputs",
+    "train",
+]

@@ -17,7 +17,9 @@ from physnn.substrate.converters import as_numpy
 Array = Any
 
 
-def reference_gradient(substrate: Substrate, objective: Objective, inputs: NDArray, labels: NDArray) -> dict[str, NDArray]:
+def reference_gradient(
+    substrate: Substrate, objective: Objective, inputs: NDArray, labels: NDArray
+) -> dict[str, NDArray]:
     """The float64 gradient of the placed System: its die and bits included, its noise off; by the plain interpreter."""
     placed = substrate.placed
     plain = {key: as_numpy(value) for key, value in substrate.read().items()}

@@ -34,7 +34,9 @@ def frozen_control(dataset: Dataset, system: System) -> float:
     order = system.steady_order
     hidden = [name for name in order or () if system.populations[name].dynamic]
     if len(hidden) < 2 or len(system.inputs) != 1:
-        raise ParameterError("a frozen control needs a feed-forward network with one input and at least one hidden layer")
+        raise ParameterError(
+            "a frozen control needs a feed-forward network with one input and at least one hidden layer"
+        )
     (port,) = system.inputs
     trace = Interpreter(system).steady({port: dataset.inputs})
     name = hidden[-2]

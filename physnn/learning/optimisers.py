@@ -59,7 +59,9 @@ class Adam:
         size = rate * math.sqrt(1 - self.beta2**count) / (1 - self.beta1**count)
         new = {}
         for key, slope in gradient.items():
-            first[key] = self.beta1 * first[key] + (1 - self.beta1) * slope if key in first else (1 - self.beta1) * slope
+            first[key] = (
+                self.beta1 * first[key] + (1 - self.beta1) * slope if key in first else (1 - self.beta1) * slope
+            )
             square = (1 - self.beta2) * slope * slope
             second[key] = self.beta2 * second[key] + square if key in second else square
             new[key] = parameters[key] - size * first[key] / (second[key] ** 0.5 + self.epsilon)

@@ -57,10 +57,13 @@ class Progress:
     def save(self, path: Path, substrate: Substrate, identity: Mapping[str, Any]) -> None:
         """Write a checkpoint of the training and its substrate."""
         snapshot = {
-            "substrate": substrate.snapshot(), "optimiser": self.optimiser.state, "shadow": self.shadow,
-            "losses": np.asarray(self.losses, dtype=float), "before": self.before,
+            "substrate": substrate.snapshot(),
+            "optimiser": self.optimiser.state,
+            "shadow": self.shadow,
+            "losses": np.asarray(self.losses, dtype=float),
+            "before": self.before,
             "history": {str(epoch.number): asdict(epoch) for epoch in self.history},
-        }  # fmt: skip
+        }
         checkpoints.save(path, {**_whereabouts(substrate), **identity, "step": self.done}, _on_host(snapshot))
 
     @classmethod

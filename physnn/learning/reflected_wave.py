@@ -14,7 +14,7 @@ Array = Any
 
 @dataclass(frozen=True)
 class ReflectedWave:
-    """The error returns through the couplings it came by; each weight sees the product of the two waves that meet there.
+    """The error returns through the couplings; each weight sees the product of the two waves that meet there.
 
         delta_L     = dL/dx_L                                        at the output boundary
         delta_(l-1) = W_l^T ( sigma'(z_l) * delta_l )                reciprocity

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from physnn.errors import NumericsError
 from physnn.equations import gradient
+from physnn.errors import NumericsError
 from physnn.media import CrossEntropy, Readout, SquaredError
 from physnn.substrate.contract import CompanionSpec, Substrate
 
@@ -39,7 +39,10 @@ class Step:
 class Rule(Protocol):
     """A learning rule. It sees a substrate through its contract alone."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Name by which experiments call it."""
+        ...
 
     def step(self, substrate: Substrate, inputs: Mapping[str, Array], targets: Array, objective: Objective) -> Step:
         """Estimate the gradient of the objective for one batch."""

@@ -43,7 +43,9 @@ class Settings:
         if self.optimiser not in OPTIMISERS:
             raise UnknownNameError("optimiser", self.optimiser, OPTIMISERS)
         if self.epochs < 0 or self.batch < 1:
-            raise ParameterError(f"{self.epochs} epochs in batches of {self.batch}: epochs at least 0, batch at least 1")
+            raise ParameterError(
+                f"{self.epochs} epochs in batches of {self.batch}: epochs at least 0, batch at least 1"
+            )
         if not (math.isfinite(self.rate) and self.rate > 0):
             raise ParameterError(f"learning rate {self.rate} must be finite and above 0")
 
@@ -121,7 +123,7 @@ def train(
         progress.losses.append(step.loss * len(rows))
         progress.done += 1
         if batch == batches - 1:
-            loss, progress.losses = math.fsum(progress.losses) / len(order), []
+            loss, progress.losses = sum(progress.losses) / len(order), []
             progress.history.append(Epoch(number, loss, substrate.meter.since(progress.before)))
             if on_epoch:
                 on_epoch(progress.history[-1])
@@ -140,7 +142,9 @@ def _update(substrate: Substrate, progress: Progress, step: Step, rate: float) -
     substrate.write(new)
 
 
-def _checked(rule: Rule, substrate: Substrate, inputs: Mapping[str, Array], targets: Array, objective: Objective, epoch: int) -> Step:
+def _checked(
+    rule: Rule, substrate: Substrate, inputs: Mapping[str, Array], targets: Array, objective: Objective, epoch: int
+) -> Step:
     try:
         step = rule.step(substrate, inputs, targets, objective)
     except NumericsError as error:
@@ -152,7 +156,9 @@ def _checked(rule: Rule, substrate: Substrate, inputs: Mapping[str, Array], targ
     return step
 
 
-def outputs(substrate: Substrate, objective: Objective, inputs: NDArray, *, port: str | None = None, batch: int = 512) -> NDArray:
+def outputs(
+    substrate: Substrate, objective: Objective, inputs: NDArray, *, port: str | None = None, batch: int = 512
+) -> NDArray:
     """What the substrate answers, as a NumPy array (samples, classes)."""
     port = port or only_port(substrate)
     answers = []
@@ -162,7 +168,9 @@ def outputs(substrate: Substrate, objective: Objective, inputs: NDArray, *, port
     return np.concatenate(answers)
 
 
-def accuracy(substrate: Substrate, objective: Objective, inputs: NDArray, labels: NDArray, *, port: str | None = None) -> float:
+def accuracy(
+    substrate: Substrate, objective: Objective, inputs: NDArray, labels: NDArray, *, port: str | None = None
+) -> float:
     """Share of samples whose largest output is their label's."""
     if len(labels) == 0:
         raise DataError("accuracy of no samples was asked for")

@@ -6,6 +6,14 @@ from physnn.media.readout import LOSSES, CrossEntropy, Readout, SquaredError
 from physnn.media.waveguide import ACTIVATIONS, Waveguide
 
 __all__ = [
-    "ACTIVATIONS", "LOSSES", "CrossEntropy", "Link", "Medium", "Network", "Readout", "Source", "SquaredError",
+    "ACTIVATIONS",
+    "LOSSES",
+    "CrossEntropy",
+    "Link",
+    "Medium",
+    "Network",
+    "Readout",
+    "Source",
+    "SquaredError",
     "Waveguide",
-]  # fmt: skip
+]

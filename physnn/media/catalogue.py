@@ -35,7 +35,8 @@ def _layered(activation: str) -> Entry:
 
 def _duffing() -> Network:
     oscillators = Medium(
-        "oscillators", 4,
+        "oscillators",
+        4,
         """
         dx/dt = v                               : 1
         dv/dt = drive - g*v - k*x - beta*x**3   : 1/s
@@ -44,8 +45,10 @@ def _duffing() -> Network:
         k     : 1/s**2 (trainable)
         beta  : 1/s**2 (trainable)
         """,
-        {"g": 0.8, "k": [1.0, 1.5, 2.0, 2.5], "beta": 0.5}, arrival="drive", unit="1/s**2",
-    )  # fmt: skip
+        {"g": 0.8, "k": [1.0, 1.5, 2.0, 2.5], "beta": 0.5},
+        arrival="drive",
+        unit="1/s**2",
+    )
     return Network((Source("in", 3), oscillators), (Link("in", "oscillators"),), Readout("oscillators"))
 
 

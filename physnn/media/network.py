@@ -134,10 +134,17 @@ class Network:
         spread = link.gain / np.sqrt(operator.fan_in)
         weights = spread * streams.normal(seed, link.label, "weights", operator.weight_shape)
         return Coupling(
-            link.label, link.source, link.target, link.signal or source.signal, operator, link.into or target.arrival,
-            link.delay, unit=target.unit if isinstance(target, Medium) else "1", trainable=link.trainable,
+            link.label,
+            link.source,
+            link.target,
+            link.signal or source.signal,
+            operator,
+            link.into or target.arrival,
+            link.delay,
+            unit=target.unit if isinstance(target, Medium) else "1",
+            trainable=link.trainable,
             initial=weights,
-        )  # fmt: skip
+        )
 
 
 def _dense(source: tuple[int, ...], target: tuple[int, ...]) -> Dense:
@@ -148,6 +155,12 @@ def _bias(part: Waveguide | Medium, population: Population) -> Coupling:
     """The constant source line into a layer; its weights start at zero."""
     operator = _dense((1,), population.shape)
     return Coupling(
-        f"{BIAS}->{part.name}", BIAS, part.name, "one", operator, part.arrival,
-        unit=population.variables[part.arrival].unit, initial=np.zeros(operator.weight_shape),
-    )  # fmt: skip
+        f"{BIAS}->{part.name}",
+        BIAS,
+        part.name,
+        "one",
+        operator,
+        part.arrival,
+        unit=population.variables[part.arrival].unit,
+        initial=np.zeros(operator.weight_shape),
+    )

@@ -80,7 +80,7 @@ class CrossEntropy:
         return loss, self.gain * (xp.exp(shifted - log_norm) - targets) / y.shape[0]
 
 
-LOSSES = {"squared": SquaredError, "cross-entropy": CrossEntropy}
+LOSSES: dict[str, type[SquaredError] | type[CrossEntropy]] = {"squared": SquaredError, "cross-entropy": CrossEntropy}
 
 
 def one_hot(xp: Any, labels: Array, classes: int) -> Array:

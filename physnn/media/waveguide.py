@@ -92,9 +92,11 @@ class Waveguide:
     def lower(self) -> Population:
         """The layer's equations."""
         return Population.from_text(
-            self.name, self.size, EQUATIONS.format(sigma=ACTIVATIONS[self.activation]),
+            self.name,
+            self.size,
+            EQUATIONS.format(sigma=ACTIVATIONS[self.activation]),
             {"gamma": self.damping, "tau": self.time_constant, "Z": self.impedance},
-        )  # fmt: skip
+        )
 
 
 def _above_zero(value: object) -> bool:

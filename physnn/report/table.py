@@ -24,7 +24,7 @@ LEGEND = (
 
 
 def terminal_table(results: Mapping[str, Any], console: Console) -> None:
-    """Print the results; 100 columns hold all of it, 80 all but the number of seeds; ASCII where the terminal has no more.
+    """Print the results; 100 columns hold all, 80 all but the number of seeds; ASCII where the terminal has no more.
 
     Raises
     ------

@@ -6,6 +6,16 @@ from physnn.substrate.profiles import Profile, find_profile, profile_names
 from physnn.substrate.registry import backend_names, build, find_backend
 
 __all__ = [
-    "Backend", "CompanionSpec", "Finding", "PlacedSystem", "Profile", "Substrate", "backend_names", "build", "find_backend",
-    "find_profile", "place", "profile_names",
-]  # fmt: skip
+    "Backend",
+    "CompanionSpec",
+    "Finding",
+    "PlacedSystem",
+    "Profile",
+    "Substrate",
+    "backend_names",
+    "build",
+    "find_backend",
+    "find_profile",
+    "place",
+    "profile_names",
+]

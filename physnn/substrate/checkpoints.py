@@ -24,7 +24,7 @@ from safetensors.numpy import save as write_arrays
 from physnn.errors import CheckpointError
 from physnn.toml_reading import one_line, parse_json, read_bytes
 
-SCHEMA = "physnn.checkpoint/1"
+SCHEMA: Literal["physnn.checkpoint/1"] = "physnn.checkpoint/1"
 _HEADER = "physnn"
 _LARGEST_HEADER = 2**22
 _LARGEST_FILE = 2**28
@@ -147,7 +147,9 @@ def _metadata(data: bytes) -> dict[str, Any]:
 
 def _flattened(value: Any, path: str, arrays: dict[str, NDArray]) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _flattened(item, f"{path}/{key}" if path else str(key), arrays) for key, item in value.items()}
+        return {
+            str(key): _flattened(item, f"{path}/{key}" if path else str(key), arrays) for key, item in value.items()
+        }
     if isinstance(value, str | bool | int | float) or value is None:
         return value
     arrays[path] = np.asarray(value, order="C")

@@ -103,7 +103,7 @@ class Substrate(Protocol):
         ...
 
     def wait(self, seconds: float) -> None:
-        """Let time pass since programming [s]: weights drift along their die's trajectory until they are written again."""
+        """Let time pass since programming [s]: weights drift along their die's trajectory until written again."""
         ...
 
     def read(self) -> dict[str, Array]:

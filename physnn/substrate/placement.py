@@ -159,7 +159,9 @@ class PlacedSystem:
             held[key] = held[key] + error
         return {key: value * self.die(key, value.shape) + self._offset(key, value.shape) for key, value in held.items()}
 
-    def decay(self, held: Mapping[str, Any], ages: Mapping[str, float], seconds: float) -> dict[str, NDArray[np.float64]]:
+    def decay(
+        self, held: Mapping[str, Any], ages: Mapping[str, float], seconds: float
+    ) -> dict[str, NDArray[np.float64]]:
         """Factors by which weights shrink while `seconds` pass, `ages` [s] after each was programmed.
 
         The power law of the profile's drift, with an exponent for every weight that belongs to the die: a trajectory,
@@ -319,11 +321,17 @@ def _with_offset(population: Population) -> tuple[Population, dict[sp.Symbol, sp
         return {name: expression.xreplace(moved) for name, expression in expressions.items()}
 
     return replace(
-        population, variables=variables, values=values, text=population.text + "+offsets",
-        flows=shifted(population.flows), maps=shifted(population.maps), constraints=shifted(population.constraints),
-        definitions=shifted(population.definitions), guards=shifted(population.guards),
+        population,
+        variables=variables,
+        values=values,
+        text=population.text + "+offsets",
+        flows=shifted(population.flows),
+        maps=shifted(population.maps),
+        constraints=shifted(population.constraints),
+        definitions=shifted(population.definitions),
+        guards=shifted(population.guards),
         resets={name: shifted(resets) for name, resets in population.resets.items()},
-    ), moved  # fmt: skip
+    ), moved
 
 
 def _with_own_values(system: System) -> System:

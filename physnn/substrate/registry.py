@@ -51,9 +51,14 @@ def find_backend(name: str) -> Backend:
 
 
 def build(
-    network: Network | System, profile: str | Profile, *, backend: str | None = None, seed: int = 0,
-    step: float | None = None, device: str = "cpu",
-) -> Substrate:  # fmt: skip
+    network: Network | System,
+    profile: str | Profile,
+    *,
+    backend: str | None = None,
+    seed: int = 0,
+    step: float | None = None,
+    device: str = "cpu",
+) -> Substrate:
     """Lower a network, place it on a profile and build it on a backend.
 
     Parameters

@@ -60,9 +60,10 @@ def recurrent(rng):
 def delayed(rng):
     a, b, c = source(), layer("b", 4, rng, "sigmoid(z)"), layer("c", 2, rng, "softplus(z)")
     couplings = [
-        dense("w1", a, b, "u", rng, delay=2 * STEP), dense("w2", b, c, "x*x", rng, delay=STEP),
+        dense("w1", a, b, "u", rng, delay=2 * STEP),
+        dense("w2", b, c, "x*x", rng, delay=STEP),
         dense("back", c, b, "x", rng, 0.5, delay=4 * STEP),
-    ]  # fmt: skip
+    ]
     return chain([a, b, c], couplings, "c")
 
 
@@ -346,9 +347,11 @@ class TestRefusals:
         import physnn_torch
 
         rule = Population.from_text(
-            "hebb", (4, 3), "dw/dt = rate*pre*post : 1\npre : 1 (input)\npost : 1 (input)\nrate : 1/s (parameter)",
+            "hebb",
+            (4, 3),
+            "dw/dt = rate*pre*post : 1\npre : 1 (input)\npost : 1 (input)\nrate : 1/s (parameter)",
             {"rate": 0.1},
-        )  # fmt: skip
+        )
         a, b = source(), layer("b", 4, rng)
         plastic = Coupling("w", "in", "b", "u", Dense(4, 3), "z", initial=np.ones((4, 3)), plasticity=rule, post="x")
         system = chain([a, b], [plastic], "b")

@@ -348,7 +348,7 @@ class TestRefusals:
             ("dv/dt = (z - v)/tau : 1", "projections", {"projections": {"v": "max(v, 0)"}}),
         ],
         ids=["LIF", "map", "two states", "cubic", "product", "noise", "projection"],
-    )  # fmt: skip
+    )
     def test_what_repeaters_cannot_be(self, text, why, options, make_profile):
         text += "\nz : 1 (arrival)\ntau : s (parameter)"
         message = self.refusal(Population.from_text("p", 2, text, {"tau": 1.0}, **options), make_profile, "v")
@@ -367,8 +367,11 @@ class TestRefusals:
 
     def test_a_mesh_that_swallows_the_light(self, make_profile):
         mesh = {
-            "mzi_loss": (0.5, "dB"), "detector_power": (10.0, "uW"), "laser_efficiency": 0.2, "laser_limit": (5.0, "W"),
-        }  # fmt: skip
+            "mzi_loss": (0.5, "dB"),
+            "detector_power": (10.0, "uW"),
+            "laser_efficiency": 0.2,
+            "laser_limit": (5.0, "W"),
+        }
         narrow, wide = (Waveguide("p", n).lower() for n in (4, 64))
         message = self.refusal(wide, make_profile, profile=make_profile(kind="analog", medium=mesh))
         assert "128 interferometers in series lose 64 dB" in message and "use narrower layers" in message
@@ -402,9 +405,14 @@ class TestCounts:
 
     def test_devices(self, substrate):
         assert substrate.inventory() == {
-            "repeater": 4 + 3, "line": 5 + 4 + 1 + 1, "weight": 5 * 4 + 4 * 3 + 4 + 3, "input": 5, "output": 3,
-            "mzi_depth": 2 * (5 + 1), "layer": 2,
-        }  # fmt: skip
+            "repeater": 4 + 3,
+            "line": 5 + 4 + 1 + 1,
+            "weight": 5 * 4 + 4 * 3 + 4 + 3,
+            "input": 5,
+            "output": 3,
+            "mzi_depth": 2 * (5 + 1),
+            "layer": 2,
+        }
 
     def test_a_pass_there_and_back(self, substrate):
         written = {"weight_write": 5 * 4 + 4 * 3 + 4 + 3}

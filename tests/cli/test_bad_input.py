@@ -50,10 +50,19 @@ def complain(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"replace": {"ideal-torch": "ideal-touch"}}, ["unknown profile 'ideal-touch'", "did you mean 'ideal-torch'", "e.toml:5"]),
-        ({"replace": {"reflected-wave": "reflected-waves"}}, ["unknown rule", "did you mean 'reflected-wave'", "e.toml:4"]),
+        (
+            {"replace": {"ideal-torch": "ideal-touch"}},
+            ["unknown profile 'ideal-touch'", "did you mean 'ideal-torch'", "e.toml:5"],
+        ),
+        (
+            {"replace": {"reflected-wave": "reflected-waves"}},
+            ["unknown rule", "did you mean 'reflected-wave'", "e.toml:4"],
+        ),
         ({"replace": {'"digits"': '"digit"'}}, ["unknown dataset", "did you mean 'digits'", "e.toml:3"]),
-        ({"replace": {"hidden = [4]": 'hidden = [4]\nactivation = "tahn"'}}, ["unknown activation", "did you mean 'tanh'", ":9"]),
+        (
+            {"replace": {"hidden = [4]": 'hidden = [4]\nactivation = "tahn"'}},
+            ["unknown activation", "did you mean 'tanh'", ":9"],
+        ),
         ({"replace": {"hidden = [4]": "hiden = [4]"}}, ["unknown key 'hiden'", "did you mean 'hidden'", "e.toml:8"]),
         ({"replace": {"epochs = 1": "epoch = 1"}}, ["unknown key 'epoch'", "did you mean 'epochs'"]),
         ({"replace": {"epochs = 1": 'epochs = 1\noptimiser = "adm"'}}, ["unknown optimiser", "did you mean 'adam'"]),
@@ -68,7 +77,7 @@ def complain(tmp_path, capsys, monkeypatch):
         ({"replace": {'run_on = ["ideal-torch"]': "run_on = []"}}, ["run_on"]),
         ({"add": "[training.rates]\nx = 1\n"}, ["unknown key 'rates'", "did you mean 'rate'"]),
     ],
-)  # fmt: skip
+)
 def test_experiment_file(complain, changes, expected):
     line = complain(**changes)
     for part in expected:
@@ -87,7 +96,10 @@ def test_unknown_command_and_option(complain):
 def test_profile_faults(complain, tmp_path):
     assert "did you mean 'photonic-mzi'" in complain("profiles", "show", "photonic-mzj")
     profile = tmp_path / "mine.toml"
-    profile.write_text('name = "mine"\ntitle = "t"\nkind = "analog"\nbackends = ["waveguide"]\ndescription = "d"\n[energy]\nadc = 3.0\n')
+    profile.write_text(
+        'name = "mine"\ntitle = "t"\nkind = "analog"\nbackends = ["waveguide"]\ndescription = "d"\n'
+        "[energy]\nadc = 3.0\n"
+    )
     line = complain("profiles", "check", profile)
     assert "mine.toml:7" in line and "no unit and no source" in line
     assert "no unit and no source" in complain(replace={"ideal-torch": "mine.toml"})
@@ -97,7 +109,9 @@ def test_unknown_backend_is_refused_in_its_cell_not_an_error(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     (tmp_path / "e.toml").write_text(SMALL.replace("ideal-torch", "loihi-1"))
     assert main(["compare", "e.toml", "--out", "out"]) == 0
-    assert "runs on backend 'brian2' or 'nengo', which is not installed" in (tmp_path / "out" / "results.json").read_text()
+    assert (
+        "runs on backend 'brian2' or 'nengo', which is not installed" in (tmp_path / "out" / "results.json").read_text()
+    )
 
 
 def test_data_files(complain, tmp_path):
@@ -145,7 +159,8 @@ def test_output_folder(complain, tmp_path, capsys):
 def test_missing_extra_names_the_pip_command(tmp_path, module, extra):
     """The library is hidden from a child process; the command fails at once, before any cell has run."""
     (tmp_path / "e.toml").write_text(SMALL)
-    hide = f"import sys; sys.modules[{module!r}] = None; from physnn.cli import main; sys.exit(main(['compare', 'e.toml', '--out', 'out']))"
+    run = "from physnn.cli import main; sys.exit(main(['compare', 'e.toml', '--out', 'out']))"
+    hide = f"import sys; sys.modules[{module!r}] = None; {run}"
     done = subprocess.run([sys.executable, "-c", hide], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2, done.stderr
     assert f"pip install 'physnn[{extra}]'" in done.stderr

@@ -27,9 +27,23 @@ hidden = [6]
 epochs = 2
 """
 SCHEMA = {
-    "train_on", "run_on", "profile", "backend", "rule", "dataset", "seed", "status", "reason", "accuracy", "controls",
-    "gradient_cosine", "energy", "latency_s", "counts", "wall_s",
-}  # fmt: skip
+    "train_on",
+    "run_on",
+    "profile",
+    "backend",
+    "rule",
+    "dataset",
+    "seed",
+    "status",
+    "reason",
+    "accuracy",
+    "controls",
+    "gradient_cosine",
+    "energy",
+    "latency_s",
+    "counts",
+    "wall_s",
+}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +77,9 @@ def test_reflection_on_an_ideal_substrate_is_the_gradient_and_random_feedback_is
     cosines = {(c["run_on"], c["rule"]): c["gradient_cosine"]["per_layer_start"] for c in results(finished)["cells"]}
     assert cosines["ideal-torch", "reflected-wave"] == pytest.approx([1, 1], abs=1e-12)
     assert cosines["ideal-torch", "feedback-alignment"][0] < 0.95
-    assert cosines["ideal-torch", "feedback-alignment"][1] == pytest.approx(1, abs=1e-12)  # the last layer needs no transport
+    assert cosines["ideal-torch", "feedback-alignment"][1] == pytest.approx(
+        1, abs=1e-12
+    )  # the last layer needs no transport
 
 
 def test_an_ideal_substrate_has_no_energy_and_a_device_has_a_range(finished):
@@ -111,7 +127,9 @@ def test_files_of_the_report(finished):
 
 def test_train_here_run_there(tmp_path):
     (tmp_path / "e.toml").write_text(
-        EXPERIMENT.replace('run_on = ["ideal-torch", "photonic-mzi"]', 'run_on = ["photonic-mzi"]\ntrain_on = ["ideal-torch"]')
+        EXPERIMENT.replace(
+            'run_on = ["ideal-torch", "photonic-mzi"]', 'run_on = ["photonic-mzi"]\ntrain_on = ["ideal-torch"]'
+        )
     )
     assert main(["compare", str(tmp_path / "e.toml"), "--out", str(tmp_path / "out")]) == 0
     for cell in results(tmp_path)["cells"]:
@@ -122,7 +140,9 @@ def test_train_here_run_there(tmp_path):
 
 def test_a_diverging_cell_has_failed_and_the_others_go_on(tmp_path):
     text = EXPERIMENT.replace("hidden = [6]", 'hidden = [6]\nactivation = "softplus"\noutput_activation = "identity"')
-    text = text.replace("epochs = 2", 'epochs = 3\noptimiser = "sgd"\n[training.rate]\nreflected-wave = 1e9\nfeedback-alignment = 1e-3')
+    text = text.replace(
+        "epochs = 2", 'epochs = 3\noptimiser = "sgd"\n[training.rate]\nreflected-wave = 1e9\nfeedback-alignment = 1e-3'
+    )
     (tmp_path / "e.toml").write_text(text.replace(', "photonic-mzi"', ""))
     assert main(["compare", str(tmp_path / "e.toml"), "--out", str(tmp_path / "out")]) == 1
     status = {cell["rule"]: cell for cell in results(tmp_path)["cells"]}
@@ -179,8 +199,14 @@ def test_changed_data_are_another_experiment(tmp_path, capsys):
 
 
 def test_deploying_from_a_die_to_the_ideal(tmp_path):
-    text = EXPERIMENT.replace('run_on = ["ideal-torch", "photonic-mzi"]', 'run_on = ["ideal-torch"]\ntrain_on = ["photonic-mzi"]')
+    text = EXPERIMENT.replace(
+        'run_on = ["ideal-torch", "photonic-mzi"]', 'run_on = ["ideal-torch"]\ntrain_on = ["photonic-mzi"]'
+    )
     (tmp_path / "e.toml").write_text(text.replace('"reflected-wave", "feedback-alignment"', '"reflected-wave"'))
     assert main(["compare", str(tmp_path / "e.toml"), "--out", str(tmp_path / "out")]) == 0
     (cell,) = results(tmp_path)["cells"]
-    assert cell["status"] == "done" and cell["energy"]["training_J"]["typical"] > 0 and cell["energy"]["inference_J"] is None
+    assert (
+        cell["status"] == "done"
+        and cell["energy"]["training_J"]["typical"] > 0
+        and cell["energy"]["inference_J"] is None
+    )

@@ -46,7 +46,9 @@ def test_an_exception_of_a_backend_is_its_failure():
     assert outcome.status == FAIL and "ZeroDivisionError" in outcome.reason
 
 
-@pytest.mark.parametrize(("error", "tolerance", "status"), [(float("nan"), 1.0, FAIL), (0.0, 0.0, PASS), (1e-300, 0.0, FAIL)])
+@pytest.mark.parametrize(
+    ("error", "tolerance", "status"), [(float("nan"), 1.0, FAIL), (0.0, 0.0, PASS), (1e-300, 0.0, FAIL)]
+)
 def test_an_error_that_is_no_number_fails(error, tolerance, status):
     outcome = conformance_suite._outcome(None, "f", "c", lambda bench: iter([(error, tolerance), (0.0, 1.0)]))
     assert outcome.status == status
@@ -54,7 +56,9 @@ def test_an_error_that_is_no_number_fails(error, tolerance, status):
 
 def test_check_tells_costs_and_refusals(tmp_path, capsys):
     path = tmp_path / "e.toml"
-    path.write_text('run_on = ["ideal-torch", "photonic-mzi"]\nseeds = [0]\n[network]\nhidden = [8]\n[training]\nepochs = 2\n')
+    path.write_text(
+        'run_on = ["ideal-torch", "photonic-mzi"]\nseeds = [0]\n[network]\nhidden = [8]\n[training]\nepochs = 2\n'
+    )
     assert main(["check", str(path)]) == 0
     out = capsys.readouterr().out
     assert "digits, ideal-torch" in out and "not a device" in out and "MiB" in out

@@ -9,7 +9,6 @@ import array_api_compat.numpy as xp
 import numpy as np
 
 from physnn.equations import Interpreter, System, companion_inputs
-from physnn.errors import NumericsError
 from physnn.substrate.contract import REFUSED, SUPPORTED, Finding, check_cotangents
 from physnn.substrate.meter import Meter
 
@@ -26,7 +25,7 @@ class Sloppy:
         plastic = [c.name for c in system.couplings.values() if c.plasticity is not None]
         found = [Finding(f"coupling {name}", REFUSED, "plastic") for name in plastic]
         noise = profile.noise.read is not None
-        return found + [Finding("converters and detectors", "approximated" if noise else SUPPORTED)]
+        return [*found, Finding("converters and detectors", "approximated" if noise else SUPPORTED)]
 
     def build(self, placed):
         return SloppySubstrate(placed, self.fault)
@@ -93,7 +92,14 @@ class SloppySubstrate:
         return {k: np.array(v) for k, v in self.written.items()}
 
     def snapshot(self):
-        return {"written": dict(self.written), "held": dict(self.held), "writes": self.writes, "runs": self.runs, "ages": dict(self.ages), "counts": dict(self.meter.counts)}
+        return {
+            "written": dict(self.written),
+            "held": dict(self.held),
+            "writes": self.writes,
+            "runs": self.runs,
+            "ages": dict(self.ages),
+            "counts": dict(self.meter.counts),
+        }
 
     def restore(self, snapshot):
         self.written, self.held = dict(snapshot["written"]), dict(snapshot["held"])
@@ -135,6 +141,7 @@ class SloppyCompanion:
 
 def forgetful(system):
     """The way back through W instead of W^T, where W is square, and through ones elsewhere."""
+
     class Forgetful:
         def __init__(self, operator):
             self.operator = operator

@@ -14,4 +14,3 @@ def test_shipped_backend_conforms(name):
     assert all(o.reason for o in outcomes if o.status == SKIP)
     assert sum(o.status != SKIP for o in outcomes) > 50
     assert name != "torch" or all(o.status != SKIP for o in outcomes)
-

@@ -8,7 +8,7 @@ from physnn.equations import (
     Dense,
     Output,
     Population,
-)  # fmt: skip
+)
 
 from .building import DT, LAYER, STEPS, dense, drive, layered, network, population, rng
 
@@ -24,8 +24,10 @@ class TestFlows:
         comparison(layered(delay=0.1, loop=loop), drive(), STEPS, DT, final=final).check()
 
     def test_several_states_an_element(self, comparison, final):
-        text = ("dx/dt = v : 1\ndv/dt = k*z - g*v - k*x - b*x**3 : 1/s\nz : 1 (arrival)\ng : 1/s (trainable)\n"
-                "k : 1/s**2 (trainable)\nb : 1/s**2 (trainable)")  # fmt: skip
+        text = (
+            "dx/dt = v : 1\ndv/dt = k*z - g*v - k*x - b*x**3 : 1/s\nz : 1 (arrival)\ng : 1/s (trainable)\n"
+            "k : 1/s**2 (trainable)\nb : 1/s**2 (trainable)"
+        )
         a = population("a", 4, text, k=2.0, x=0.3)
         couplings = [dense("w", ("src", 3), ("a", 4), "u"), dense("r", ("a", 4), ("a", 4), "x*v*c", unit="s")]
         a = population("a", 4, text + "\nc : 1 (parameter)", k=2.0, x=0.3, b=0.7)
@@ -48,8 +50,10 @@ class TestFlows:
         comparison(network([a, b, mixed], couplings, outputs), drive(), STEPS, DT, final=final).check()
 
     def test_equations_that_know_the_time_and_the_step(self, comparison, final):
-        text = ("dx/dt = (tanh(z)*sin(t*f) - x*(1 + cos(t*f)))*f : 1\nh+ = h + dt*f*x**2 : 1\nz : 1 (arrival)\n"
-                "f : 1/s (trainable)")  # fmt: skip
+        text = (
+            "dx/dt = (tanh(z)*sin(t*f) - x*(1 + cos(t*f)))*f : 1\nh+ = h + dt*f*x**2 : 1\nz : 1 (arrival)\n"
+            "f : 1/s (trainable)"
+        )
         a = population("a", 4, text)
         couplings = [dense("w", ("src", 3), ("a", 4), "u"), dense("r", ("a", 4), ("a", 4), "x*cos(t*f)", delay=0.1)]
         system = network([a], couplings, {"y": Output("a", "x*t*f"), "h": Output("a", "h")})
@@ -93,9 +97,10 @@ class TestConstraints:
         j = population("j", 3, JUNCTION)
         end = population("end", 2, "b = r*a : 1\na : 1 (arrival)\nr : 1 (trainable)")
         couplings = [
-            dense("w", ("src", 3), ("j", 3), "u", "left"), dense("l1", ("j", 3), ("end", 2), "v - left", "a", 0.2),
+            dense("w", ("src", 3), ("j", 3), "u", "left"),
+            dense("l1", ("j", 3), ("end", 2), "v - left", "a", 0.2),
             dense("l2", ("end", 2), ("j", 3), "b", "right", 0.1),
-        ]  # fmt: skip
+        ]
         outputs = {"v": Output("j", "v"), "p": Output("j", "v*sinh(v)"), "a": Output("end", "a")}
         comparison(network([j, end], couplings, outputs), drive(), STEPS, DT, final=final).check()
 
@@ -127,8 +132,11 @@ class TestConstraints:
 
     def test_an_unknown_sent_on_at_once(self, comparison, final):
         j, k = population("j", 3, JUNCTION), population("k", 2, JUNCTION)
-        couplings = [dense("w", ("src", 3), ("j", 3), "u", "left"), dense("jk", ("j", 3), ("k", 2), "tanh(v)", "right"),
-                     dense("kj", ("k", 2), ("j", 3), "v", "right", delay=0.3)]  # fmt: skip
+        couplings = [
+            dense("w", ("src", 3), ("j", 3), "u", "left"),
+            dense("jk", ("j", 3), ("k", 2), "tanh(v)", "right"),
+            dense("kj", ("k", 2), ("j", 3), "v", "right", delay=0.3),
+        ]
         comparison(network([k, j], couplings, {"v": Output("k", "v")}), drive(), STEPS, DT, final=final).check()
 
     def test_channels_that_cross_without_a_loop(self, comparison, final):
@@ -139,11 +147,15 @@ class TestConstraints:
             "j", 3, "dx/dt = (v - x)*r : 1\n0 = v + v**3 + x - a : 1 (solves v)\na : 1 (arrival)\nr : 1/s (trainable)"
         )
         couplings = [
-            dense("w", ("src", 3), ("m", 3), "u", "a"), dense("mn", ("m", 3), ("n", 2), "p", "a"),
-            dense("nm", ("n", 2), ("m", 3), "p", "b"), dense("mm", ("m", 3), ("m", 3), "p", "b"),
-            dense("nn", ("n", 2), ("n", 2), "p", "b", delay=0.1), dense("mj", ("m", 3), ("j", 3), "q", "a"),
-            dense("jj", ("j", 3), ("j", 3), "x", "a"), dense("jm", ("j", 3), ("m", 3), "v", "a", delay=0.2),
-        ]  # fmt: skip
+            dense("w", ("src", 3), ("m", 3), "u", "a"),
+            dense("mn", ("m", 3), ("n", 2), "p", "a"),
+            dense("nm", ("n", 2), ("m", 3), "p", "b"),
+            dense("mm", ("m", 3), ("m", 3), "p", "b"),
+            dense("nn", ("n", 2), ("n", 2), "p", "b", delay=0.1),
+            dense("mj", ("m", 3), ("j", 3), "q", "a"),
+            dense("jj", ("j", 3), ("j", 3), "x", "a"),
+            dense("jm", ("j", 3), ("m", 3), "v", "a", delay=0.2),
+        ]
         outputs = {"y": Output("j", "v"), "q": Output("n", "q")}
         comparison(network([m, n, junction], couplings, outputs), drive(), STEPS, DT, final=final).check()
 
@@ -198,11 +210,16 @@ class TestSteadyStates:
         comparison(layered(loop=0.0), drive(steps=0), None, None).check()
 
     def test_nonlinear_media_constraints_and_maps(self, comparison):
-        text = ("dx/dt = (z - x - x**3 + v)/tau : 1\nh+ = 0.3*h + x : 1\n0 = v + c*sinh(v) - 0.5*h : 1 (solves v)\n"
-                "z : 1 (arrival)\nc : 1 (trainable)\ntau : s (parameter)")  # fmt: skip
+        text = (
+            "dx/dt = (z - x - x**3 + v)/tau : 1\nh+ = 0.3*h + x : 1\n0 = v + c*sinh(v) - 0.5*h : 1 (solves v)\n"
+            "z : 1 (arrival)\nc : 1 (trainable)\ntau : s (parameter)"
+        )
         a, b = population("a", 4, text), population("b", 2, "y = tanh(z) : 1\nz : 1 (arrival)")
-        couplings = [dense("w", ("src", 3), ("a", 4), "u"), dense("v", ("a", 4), ("b", 2), "v + h*x"),
-                     dense("r", ("b", 2), ("a", 4), "y", delay=0.1, scale=0.3)]  # fmt: skip
+        couplings = [
+            dense("w", ("src", 3), ("a", 4), "u"),
+            dense("v", ("a", 4), ("b", 2), "v + h*x"),
+            dense("r", ("b", 2), ("a", 4), "y", delay=0.1, scale=0.3),
+        ]
         comparison(
             network([a, b], couplings, {"y": Output("b", "y"), "v": Output("a", "v")}), drive(steps=0), None, None
         ).check()

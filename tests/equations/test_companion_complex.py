@@ -10,7 +10,7 @@ from physnn.equations import (
     Population,
     System,
     Transposed,
-)  # fmt: skip
+)
 
 from .building import DT, LAYER, STEPS, dense, drive, network, population, rng
 

@@ -16,7 +16,7 @@ from physnn.equations import (
     System,
     Transposed,
     reflected,
-)  # fmt: skip
+)
 from physnn.errors import CapabilityError
 
 from .building import DT, LAYER, STEPS, dense, drive, layered, network, population, rng, source
@@ -53,8 +53,11 @@ class TestParameters:
     def test_parameters_in_signals_outputs_definitions_and_sources(self, comparison):
         src = population("pump", 2, "c : 1 (trainable)\nf : 1/s (trainable)\ns = sin(f*t)*c : 1")
         a = population("a", 3, LAYER.format(f="tanh(z*h)") + "\nh : 1 (trainable)\nk : 1 (trainable)\np = k*x**2 : 1")
-        couplings = [dense("w", ("src", 3), ("a", 3), "u"), dense("q", ("pump", 2), ("a", 3), "s"),
-                     dense("r", ("a", 3), ("a", 3), "p*k", delay=0.1)]  # fmt: skip
+        couplings = [
+            dense("w", ("src", 3), ("a", 3), "u"),
+            dense("q", ("pump", 2), ("a", 3), "s"),
+            dense("r", ("a", 3), ("a", 3), "p*k", delay=0.1),
+        ]
         outputs = {"y": Output("a", "p*h"), "s": Output("pump", "c*s")}
         comparison(network([src, a], couplings, outputs), drive(), STEPS, DT).check()
 

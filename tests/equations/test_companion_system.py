@@ -14,7 +14,7 @@ from physnn.equations import (
     System,
     companion_inputs,
     reflected,
-)  # fmt: skip
+)
 from physnn.errors import CapabilityError, EquationError, ShapeError, UnknownNameError
 
 from .building import DT, LAYER, STEPS, dense, drive, layered, network, population, rng

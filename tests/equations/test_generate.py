@@ -18,13 +18,36 @@ T, DT = sp.symbols("t dt", real=True)
 NAMES = {"x": X, "y": Y, "a": A, "b": B, "t": T, "dt": DT}
 
 CALLS = {
-    "abs": "abs(x)", "sign": "sign(x)", "sqrt": "sqrt(y)", "exp": "exp(x)", "log": "log(y)", "sin": "sin(x)",
-    "cos": "cos(x)", "tan": "tan(x)", "asin": "asin(x)", "acos": "acos(x)", "atan": "atan(x)", "atan2": "atan2(x, y)",
-    "sinh": "sinh(x)", "cosh": "cosh(x)", "tanh": "tanh(x)", "asinh": "asinh(x)", "acosh": "acosh(1 + y)",
-    "atanh": "atanh(x)", "min": "min(x, y, 0.2)", "max": "max(x, 0)", "clip": "clip(x, -0.3, y)",
-    "where": "where(x > 0.1 and y < 2 or x < -0.5, 1, 0)", "step": "step(x)", "relu": "relu(x)",
-    "sigmoid": "sigmoid(x)", "softplus": "softplus(x)", "re": "re(a)*x", "im": "im(a)", "conj": "conj(a)*x",
-}  # fmt: skip
+    "abs": "abs(x)",
+    "sign": "sign(x)",
+    "sqrt": "sqrt(y)",
+    "exp": "exp(x)",
+    "log": "log(y)",
+    "sin": "sin(x)",
+    "cos": "cos(x)",
+    "tan": "tan(x)",
+    "asin": "asin(x)",
+    "acos": "acos(x)",
+    "atan": "atan(x)",
+    "atan2": "atan2(x, y)",
+    "sinh": "sinh(x)",
+    "cosh": "cosh(x)",
+    "tanh": "tanh(x)",
+    "asinh": "asinh(x)",
+    "acosh": "acosh(1 + y)",
+    "atanh": "atanh(x)",
+    "min": "min(x, y, 0.2)",
+    "max": "max(x, 0)",
+    "clip": "clip(x, -0.3, y)",
+    "where": "where(x > 0.1 and y < 2 or x < -0.5, 1, 0)",
+    "step": "step(x)",
+    "relu": "relu(x)",
+    "sigmoid": "sigmoid(x)",
+    "softplus": "softplus(x)",
+    "re": "re(a)*x",
+    "im": "im(a)",
+    "conj": "conj(a)*x",
+}
 MORE = [
     "sqrt(2)*x",
     "exp(1)*x + pi",
@@ -52,9 +75,13 @@ MORE = [
 ]
 
 VALUES = {
-    "x": np.array([-0.9, -0.1, 0.0, 0.1, 0.7]), "y": np.array([0.5, 1.0, 1.7, 2.5, 0.01]),
-    "a": np.array([1 + 2j, -0.5j, 0.3, -1 + 1e-3j, 2j]), "b": np.array([1, 2j, 3, 4j, 5]), "t": 0.4, "dt": 0.1,
-}  # fmt: skip
+    "x": np.array([-0.9, -0.1, 0.0, 0.1, 0.7]),
+    "y": np.array([0.5, 1.0, 1.7, 2.5, 0.01]),
+    "a": np.array([1 + 2j, -0.5j, 0.3, -1 + 1e-3j, 2j]),
+    "b": np.array([1, 2j, 3, 4j, 5]),
+    "t": 0.4,
+    "dt": 0.1,
+}
 
 
 def run(expression, xp, convert):

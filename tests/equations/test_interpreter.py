@@ -125,14 +125,23 @@ class TestDelays:
 
 def everything():
     """Delays, events, noise, maps, constraints, plasticity, projections and time in one System."""
-    a = Population.from_text("a", 3, "dx/dt = (tanh(z) + sin(t/tau) - x)/tau + s*xi : 1\nz : 1 (arrival)\n"
-                             "s : s**-0.5 (parameter)\ntau : s (parameter)", {"s": 0.3, "tau": 0.2},
-                             projections={"x": "max(x, -0.2)"})  # fmt: skip
+    a = Population.from_text(
+        "a",
+        3,
+        "dx/dt = (tanh(z) + sin(t/tau) - x)/tau + s*xi : 1\nz : 1 (arrival)\n"
+        "s : s**-0.5 (parameter)\ntau : s (parameter)",
+        {"s": 0.3, "tau": 0.2},
+        projections={"x": "max(x, -0.2)"},
+    )
     b = Population.from_text(
         "b", 2, "h+ = 0.5*h + z : 1\n0 = v + v**3 - z - h : 1 (solves v)\nz : 1 (arrival)\nu : 1 (input)"
     )
-    rule = Population.from_text("rule", (2, 3), "dw/dt = k*post*(pre - post*w) : 1\npre : 1 (input)\npost : 1 (input)\n"
-                                "k : 1/s (parameter)", {"k": 0.1})  # fmt: skip
+    rule = Population.from_text(
+        "rule",
+        (2, 3),
+        "dw/dt = k*post*(pre - post*w) : 1\npre : 1 (input)\npost : 1 (input)\nk : 1/s (parameter)",
+        {"k": 0.1},
+    )
     rng = np.random.default_rng(3)
     couplings = [
         Coupling(
@@ -250,8 +259,9 @@ class TestInstantaneousChains:
 class TestNoise:
     def test_ornstein_uhlenbeck_variance(self):
         gamma, sigma, dt, size = 2.0, 0.7, 0.05, 4000
-        p = Population.from_text("p", size, "dx/dt = -g*x + s*xi : 1\ng : 1/s (parameter)\ns : s**-0.5 (parameter)",
-                                 {"g": gamma, "s": sigma})  # fmt: skip
+        p = Population.from_text(
+            "p", size, "dx/dt = -g*x + s*xi : 1\ng : 1/s (parameter)\ns : s**-0.5 (parameter)", {"g": gamma, "s": sigma}
+        )
         found = Interpreter(System.of([p]), seed=1).run({}, 120, dt).fields["p.x"][0]
         # x' = (1 - g dt) x + s sqrt(dt) N: the variance of this chain, which tends to sigma^2/(2 gamma) as dt -> 0.
         wanted = sigma**2 / (2 * gamma - gamma**2 * dt)
@@ -277,8 +287,12 @@ class TestNoise:
         assert np.std(one["p.xi"]) == pytest.approx(1 / np.sqrt(0.1), rel=0.05)
 
     def test_the_stationary_state_is_without_noise(self):
-        p = Population.from_text("p", 2, "dx/dt = (1 - x)/tau + s*xi : 1\ntau : s (parameter)\ns : s**-0.5 (parameter)",
-                                 {"tau": 1.0, "s": 1.0})  # fmt: skip
+        p = Population.from_text(
+            "p",
+            2,
+            "dx/dt = (1 - x)/tau + s*xi : 1\ntau : s (parameter)\ns : s**-0.5 (parameter)",
+            {"tau": 1.0, "s": 1.0},
+        )
         assert Interpreter(System.of([p])).steady({}).fields["p.x"].tolist() == [[[1.0, 1.0]]]
 
 
@@ -319,8 +333,11 @@ class TestComplexWaves:
     def test_amplitude_and_phase_of_a_coupling(self):
         p = Population.from_text("p", 1, "u : 1 (input, complex)")
         q = Population.from_text("q", 1, "z : 1 (arrival, complex)")
-        system = System.of([p, q], [Coupling("w", "p", "q", "u", OneToOne((1,)), "z", initial=[2 * np.exp(0.3j)])],
-                           {"u": Input("p", "u")})  # fmt: skip
+        system = System.of(
+            [p, q],
+            [Coupling("w", "p", "q", "u", OneToOne((1,)), "z", initial=[2 * np.exp(0.3j)])],
+            {"u": Input("p", "u")},
+        )
         z = Interpreter(system).run({"u": np.array([[np.exp(0.4j)]])}, 0, 1.0).fields["q.z"][0, 0, 0]
         assert (abs(z), np.angle(z)) == pytest.approx((2, 0.7))
 

@@ -79,11 +79,14 @@ class TestNewton:
 
     @pytest.mark.parametrize(
         ("text", "says"),
-        [("0 = v**2 + 1 : 1 (solves v)", "population 'j'"), ("0 = 1 + 0*v : 1 (solves v)", "no unique solution"),
-         ("0 = exp(v) : 1 (solves v)", "population 'j'"), ("0 = v + w - 1 : 1 (solves v)\n"
-             "0 = 2*v + 2*w : 1 (solves w)", "no unique"),
-         ("0 = log(v) : 1 (solves v)", "not finite")],
-    )  # fmt: skip
+        [
+            ("0 = v**2 + 1 : 1 (solves v)", "population 'j'"),
+            ("0 = 1 + 0*v : 1 (solves v)", "no unique solution"),
+            ("0 = exp(v) : 1 (solves v)", "population 'j'"),
+            ("0 = v + w - 1 : 1 (solves v)\n0 = 2*v + 2*w : 1 (solves w)", "no unique"),
+            ("0 = log(v) : 1 (solves v)", "not finite"),
+        ],
+    )
     def test_what_has_no_solution_is_said(self, text, says):
         with pytest.raises(NumericsError, match=says):
             solved(text, {"v": 0.0})
@@ -185,9 +188,11 @@ class TestTransformerBank:
         port = "a : V (arrival)"
         end = "b = r*a + u : V\na : V (arrival)\nr : 1 (parameter)\nu : V (input)"
         populations = [
-            Population.from_text("p1", 2, port), Population.from_text("p2", 3, port),
-            Population.from_text("e1", 2, end, {"r": 1.0}), Population.from_text("e2", 3, end, {"r": -1.0}),
-        ]  # fmt: skip
+            Population.from_text("p1", 2, port),
+            Population.from_text("p2", 3, port),
+            Population.from_text("e1", 2, end, {"r": 1.0}),
+            Population.from_text("e2", 3, end, {"r": -1.0}),
+        ]
         couplings = [
             Coupling("s11", "p1", "e1", "a", Dense(2, 2), "a", 2.0, initial=s11),
             Coupling("s12", "p2", "e1", "a", Dense(2, 3), "a", 2.0, initial=s12),

@@ -43,13 +43,22 @@ class TestLines:
             "p",
         )
         assert [(line.kind, line.name) for line in lines] == [
-            ("flow", "x"), ("map", "h"), ("constraint", "v"), ("definition", "power"), ("declaration", "tau"),
+            ("flow", "x"),
+            ("map", "h"),
+            ("constraint", "v"),
+            ("definition", "power"),
+            ("declaration", "tau"),
             ("declaration", "w"),
-        ]  # fmt: skip
+        ]
         assert [line.unit for line in lines] == ["1", "1", "A", "W", "s", "1/(V*s)"]
         assert [line.flags for line in lines] == [
-            ("unless refractory",), ("complex",), ("complex",), (), ("parameter",), ("trainable", "complex"),
-        ]  # fmt: skip
+            ("unless refractory",),
+            ("complex",),
+            ("complex",),
+            (),
+            ("parameter",),
+            ("trainable", "complex"),
+        ]
 
     @pytest.mark.parametrize("unit", ["1/(s)", "V/(m)", "1/ (m s)", "1/(V*s)"])
     def test_a_bracket_after_an_operator_belongs_to_the_unit(self, unit):
@@ -57,7 +66,8 @@ class TestLines:
 
     def test_a_description_becomes_a_population(self):
         population = Population.from_text(
-            "cell", (2, 3, 4),
+            "cell",
+            (2, 3, 4),
             """
             dx/dt = (tanh(z) - gamma*x)/tau + k*loss : 1
             m+ = m + x : 1
@@ -70,7 +80,7 @@ class TestLines:
             tau : s (parameter)
             """,
             {"gamma": 1.0, "k": 0.5, "tau": 2.0, "x": 0.1},
-        )  # fmt: skip
+        )
         assert population.shape == (2, 3, 4)
         assert population.dynamic == ("x", "m")
         assert population.role("unknown") == ("v",)
@@ -80,8 +90,11 @@ class TestLines:
         assert sp.simplify(population.flows["x"] - ((sp.tanh(z) - gamma * x) / tau + k * x**2 / tau)) == 0
 
     def test_noises_are_found_in_flows(self):
-        population = build("dx/dt = -x*r + s1*xi + s2*xi_2 : 1\nr : 1/s (parameter)\ns1 : s**-0.5 (parameter)\n"
-                           "s2 : s**-0.5 (parameter)", {"r": 1, "s1": 1, "s2": 1})  # fmt: skip
+        population = build(
+            "dx/dt = -x*r + s1*xi + s2*xi_2 : 1\nr : 1/s (parameter)\ns1 : s**-0.5 (parameter)\n"
+            "s2 : s**-0.5 (parameter)",
+            {"r": 1, "s1": 1, "s2": 1},
+        )
         assert population.noises == ("xi", "xi_2")
 
     @pytest.mark.parametrize(
@@ -151,13 +164,49 @@ class TestExpressions:
     @pytest.mark.parametrize(
         "text",
         [
-            "__import__('os').system('true')", "__import__", "x.__class__", "().__class__.__bases__", "lambda: 1",
-            "(lambda x: x)(1)", "[x for x in (1,)]", "{x: 1}", "x[0]", "x if y else 1", "(x := 2)", "'text'", "b'1'",
-            "f'{x}'", "None", "True", "not x", "~x", "x @ y", "x % y", "x // y", "x << 2", "x; y", "x = 2", "x == y",
-            "x != y", "0 < x < 1", "*x", "tanh(*x)", "tanh(x=1)", "eval('1')", "exec", "open('f')", "x\x00", "...", "",
-            "import os", "tanh", "print(x)", "await x", "yield",
+            "__import__('os').system('true')",
+            "__import__",
+            "x.__class__",
+            "().__class__.__bases__",
+            "lambda: 1",
+            "(lambda x: x)(1)",
+            "[x for x in (1,)]",
+            "{x: 1}",
+            "x[0]",
+            "x if y else 1",
+            "(x := 2)",
+            "'text'",
+            "b'1'",
+            "f'{x}'",
+            "None",
+            "True",
+            "not x",
+            "~x",
+            "x @ y",
+            "x % y",
+            "x // y",
+            "x << 2",
+            "x; y",
+            "x = 2",
+            "x == y",
+            "x != y",
+            "0 < x < 1",
+            "*x",
+            "tanh(*x)",
+            "tanh(x=1)",
+            "eval('1')",
+            "exec",
+            "open('f')",
+            "x\x00",
+            "...",
+            "",
+            "import os",
+            "tanh",
+            "print(x)",
+            "await x",
+            "yield",
         ],
-    )  # fmt: skip
+    )
     def test_anything_but_arithmetic_is_refused(self, text):
         refusal(text)
 
@@ -302,8 +351,10 @@ class TestPopulationInput:
         with pytest.raises(EquationError, match="white noise can only stand in a flow"):
             build(text, {"s": 1.0})
 
-    @pytest.mark.parametrize("text", ["dx/dt = 1j*x/dt : 1", "x+ = 2j : 1", "0 = x - 1j : 1 (solves x)",
-                                      "dx/dt = a/dt : 1\na : 1 (input, complex)"])  # fmt: skip
+    @pytest.mark.parametrize(
+        "text",
+        ["dx/dt = 1j*x/dt : 1", "x+ = 2j : 1", "0 = x - 1j : 1 (solves x)", "dx/dt = a/dt : 1\na : 1 (input, complex)"],
+    )
     def test_a_real_variable_takes_no_complex_values(self, text):
         with pytest.raises(EquationError, match="complex"):
             build(text)

@@ -18,12 +18,15 @@ from physnn.equations import (
     companion_inputs,
     gradient,
     reflected,
-)  # fmt: skip
+)
 
 LAYER = "dx/dt = ({f}(z) - gamma*x)/tau : 1\nz : 1 (arrival)\ngamma : 1 (trainable)\ntau : s (parameter)"
 ACTIVATIONS = {
-    "tanh": torch.tanh, "sigmoid": torch.sigmoid, "softplus": torch.nn.functional.softplus, "relu": torch.relu,
-}  # fmt: skip
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "softplus": torch.nn.functional.softplus,
+    "relu": torch.relu,
+}
 
 
 @st.composite

@@ -72,8 +72,9 @@ def ring(gain, size=3, delay=0.0, memory=True):
         text = "x = z + u : 1\nz : 1 (arrival)\nu : 1 (input)\ntau : s (parameter)"
     population = Population.from_text("p", size, text, {"tau": 0.1})
     w = gain * np.roll(np.eye(size), 1, axis=0)
-    return System.of([population], [Coupling("w", "p", "p", "x", Dense(size, size), "z", delay, initial=w)],
-                     {"u": Input("p", "u")}), w  # fmt: skip
+    return System.of(
+        [population], [Coupling("w", "p", "p", "x", Dense(size, size), "z", delay, initial=w)], {"u": Input("p", "u")}
+    ), w
 
 
 @pytest.mark.parametrize("memory", [True, False])

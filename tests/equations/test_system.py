@@ -17,7 +17,7 @@ from physnn.equations import (
     Output,
     Population,
     System,
-)  # fmt: skip
+)
 from physnn.errors import CapabilityError, EquationError, ParameterError, PhysnnError, ShapeError, UnknownNameError
 
 LAYER = (
@@ -148,9 +148,10 @@ class TestOrder:
 
     def test_a_loop_without_delay_is_named(self):
         couplings = [
-            Coupling("ab", "a", "b", "y", Dense(2, 2), "z"), Coupling("bc", "b", "c", "y", Dense(2, 2), "z"),
+            Coupling("ab", "a", "b", "y", Dense(2, 2), "z"),
+            Coupling("bc", "b", "c", "y", Dense(2, 2), "z"),
             Coupling("ca", "c", "a", "y", Dense(2, 2), "z"),
-        ]  # fmt: skip
+        ]
         populations = [memoryless(name) for name in "abcd"]
         with pytest.raises(EquationError, match="loop without delay") as caught:
             System.of(populations, couplings)
@@ -174,8 +175,10 @@ class TestOrder:
 
     def test_what_a_constraint_does_not_name_may_wait_for_it(self):
         text = "dx/dt = (y - x)/tau : 1\n0 = v + v**3 - x : 1 (solves v)\ny : 1 (arrival)\ntau : s (parameter)"
-        found = System.of([Population.from_text("p", 2, text, {"tau": 1.0, "x": 2.0})],
-                          [Coupling("back", "p", "p", "v", Dense(2, 2), "y", initial=np.eye(2))])  # fmt: skip
+        found = System.of(
+            [Population.from_text("p", 2, text, {"tau": 1.0, "x": 2.0})],
+            [Coupling("back", "p", "p", "v", Dense(2, 2), "y", initial=np.eye(2))],
+        )
         assert found.schedule == (("p", ""), ("p", "y"))
         assert Interpreter(found).run({}, 0, 1.0).fields["p.y"] == pytest.approx(1.0)
         with pytest.raises(EquationError, match="p -> p"):
@@ -202,10 +205,12 @@ class TestParameters:
     def test_wrong_parameters_are_refused(self):
         found = system(coupling())
         for parameters, error in [
-            ({"W": np.ones((4, 3))}, UnknownNameError), ({"w": np.ones((3, 4))}, ShapeError),
-            ({"w": np.full((4, 3), np.inf)}, ParameterError), ({"w": np.full((4, 3), 1j)}, EquationError),
+            ({"W": np.ones((4, 3))}, UnknownNameError),
+            ({"w": np.ones((3, 4))}, ShapeError),
+            ({"w": np.full((4, 3), np.inf)}, ParameterError),
+            ({"w": np.full((4, 3), 1j)}, EquationError),
             ({"a.gamma": np.ones(3)}, ShapeError),
-        ]:  # fmt: skip
+        ]:
             with pytest.raises(error):
                 Interpreter(found, parameters)
         with pytest.raises(ParameterError, match="no weights for"):
@@ -249,8 +254,12 @@ class TestFingerprint:
 
     def test_values_do_not_enter(self):
         assert self.base().fingerprint == self.base(initial=np.zeros((4, 3))).fingerprint
-        other = System.of([source(), layer("a", 4, gamma=2.0), layer("b", 2, tau=0.1)], [coupling()],
-                          {"in": Input("src", "u")}, {"y": Output("a", "x")})  # fmt: skip
+        other = System.of(
+            [source(), layer("a", 4, gamma=2.0), layer("b", 2, tau=0.1)],
+            [coupling()],
+            {"in": Input("src", "u")},
+            {"y": Output("a", "x")},
+        )
         assert other.fingerprint == self.base().fingerprint
 
     def test_it_is_the_same_in_another_process(self):

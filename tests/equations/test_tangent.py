@@ -15,7 +15,7 @@ from physnn.equations import (
     companion_inputs,
     reflected,
     tangent,
-)  # fmt: skip
+)
 from physnn.errors import CapabilityError
 
 DT, STEPS = 0.1, 15

@@ -213,8 +213,11 @@ class TestLines:
 
 
 JOHNSON = {
-    "temperature": (300.0, "K"), "bandwidth": (1e9, "Hz"), "impedance": (50.0, "ohm"), "amplitude": (0.1, "V"),
-}  # fmt: skip
+    "temperature": (300.0, "K"),
+    "bandwidth": (1e9, "Hz"),
+    "impedance": (50.0, "ohm"),
+    "amplitude": (0.1, "V"),
+}
 
 
 class TestDetectors:

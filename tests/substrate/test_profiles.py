@@ -6,7 +6,6 @@ import pytest
 
 from physnn.errors import CapabilityError, ProfileError, UnknownNameError
 from physnn.substrate.profile_optics import insertion_loss, laser_power
-from physnn.toml_reading import key_lines
 from physnn.substrate.profiles import (
     Profile,
     Quantity,
@@ -17,6 +16,7 @@ from physnn.substrate.profiles import (
     load_profile,
     profile_names,
 )
+from physnn.toml_reading import key_lines
 
 HEAD = """name = "bench"
 title = "A bench"

@@ -1,4 +1,4 @@
-"""The conformance suite: whether a backend keeps the contract, in numbers. It is no pytest plugin; import it to use it."""
+"""The conformance suite: whether a backend keeps the contract, in numbers. No pytest plugin; import it to use it."""
 
 from physnn.testing.conformance.bench import FAIL, PASS, SKIP, Outcome
 from physnn.testing.conformance.suite import conform

@@ -68,8 +68,13 @@ class Bench:
         return 1e4 * self.traits.rounding ** (2 / 3)
 
     def profile(self, kind: str) -> Profile:
-        """"ideal", "die" (mismatch), "noisy" (mismatch and noise) or "drifting" (mismatch and drift)."""
-        said = {"name": f"conformance-{kind}", "title": kind, "backends": [self.backend.name], "description": "of the suite"}
+        """ "ideal", "die" (mismatch), "noisy" (mismatch and noise) or "drifting" (mismatch and drift)."""
+        said = {
+            "name": f"conformance-{kind}",
+            "title": kind,
+            "backends": [self.backend.name],
+            "description": "of the suite",
+        }
         if kind == "ideal":
             return Profile.model_validate({**said, "kind": "ideal"})
         tables = {"range": {"weight": _number(4.0), "signal": _number(4.0)}}
@@ -91,7 +96,9 @@ class Bench:
 
     def steady(self, substrate: Substrate, inputs: Mapping[str, NDArray]) -> Trace:
         """The stationary state for NumPy inputs."""
-        return substrate.steady({name: substrate.asarray(value) for name, value in inputs.items()}, tolerance=self.tolerance(10))
+        return substrate.steady(
+            {name: substrate.asarray(value) for name, value in inputs.items()}, tolerance=self.tolerance(10)
+        )
 
     def run(self, substrate: Substrate, inputs: Mapping[str, NDArray], steps: int, state: Any = None) -> Trace:
         """A run for NumPy inputs."""
@@ -133,7 +140,10 @@ def reflected_gradient(bench: Bench, case: Case, substrate: Substrate, steady: b
     companion = substrate.companion(CompanionSpec(), trace)
     echo = companion.steady(cotangents, tolerance=bench.tolerance(10)) if steady else companion.run(cotangents)
     placed = substrate.placed
-    return {k: as_numpy(v) for k, v in gradient(substrate.xp, placed.system, placed.companion("transpose"), trace, echo).items()}
+    return {
+        k: as_numpy(v)
+        for k, v in gradient(substrate.xp, placed.system, placed.companion("transpose"), trace, echo).items()
+    }
 
 
 def oracle_run(placed: PlacedSystem, inputs: Mapping[str, NDArray], steps: int, finer: int = 1) -> Trace:
@@ -150,4 +160,10 @@ def oracle_steady(placed: PlacedSystem, inputs: Mapping[str, NDArray]) -> Trace:
 
 
 def _number(value: float) -> dict[str, Any]:
-    return {"value": value, "unit": "1", "evidence": "assumed", "source": "assumption: of the conformance suite", "verified": False}
+    return {
+        "value": value,
+        "unit": "1",
+        "evidence": "assumed",
+        "source": "assumption: of the conformance suite",
+        "verified": False,
+    }

@@ -53,7 +53,9 @@ def snapshot_and_restore(bench: Bench, case: Case) -> Iterator[Measured]:
 
 def seeds(bench: Bench, case: Case) -> Iterator[Measured]:
     """The same seed gives the same die and the same noise, to the bit; another seed gives others."""
-    answers = [as_numpy(bench.steady(bench.build(case.system, "noisy", seed), case.inputs).outputs["y"]) for seed in (1, 1, 2)]
+    answers = [
+        as_numpy(bench.steady(bench.build(case.system, "noisy", seed), case.inputs).outputs["y"]) for seed in (1, 1, 2)
+    ]
     yield float(not np.array_equal(answers[0], answers[1])), 0.0
     yield float(np.array_equal(answers[0], answers[2])), 0.0
 
@@ -120,7 +122,9 @@ def counts(bench: Bench, case: Case) -> Iterator[Measured]:
     known = set().union(*COUNTS.values())
     yield float(len(set(totals[2]) - known)), 0.0
     yield abs(totals[2].get("sample", 0.0) - 3.0), 0.0
-    growth = [abs((totals[2][k] - totals[1][k]) - (totals[1][k] - totals[0][k])) / max(totals[2][k], 1.0) for k in totals[2]]
+    growth = [
+        abs((totals[2][k] - totals[1][k]) - (totals[1][k] - totals[0][k])) / max(totals[2][k], 1.0) for k in totals[2]
+    ]
     yield max(growth), 1e-12
     yield from _hand_counted(totals[0], case)
 

@@ -1,4 +1,4 @@
-"""Checks of companions: gradients against finite differences of the substrate's own loss, couplings against their transpose."""
+"""Checks of companions: gradients against differences of the measured loss, couplings against their transpose."""
 
 from __future__ import annotations
 
@@ -25,18 +25,20 @@ def trajectory_gradient(bench: Bench, case: Case) -> Iterator[Measured]:
     if bench.exact:
         yield from _against_differences(bench, case, "ideal", steady=False)
         return
-    coarse, fine = (max(e for e, _ in _against_differences(bench, c, "ideal", steady=False)) for c in (case, _halved(case)))
+    coarse, fine = (
+        max(e for e, _ in _against_differences(bench, c, "ideal", steady=False)) for c in (case, _halved(case))
+    )
     yield coarse, 0.1
     yield fine, max(1.5 * 2.0**-bench.traits.order * coarse, bench.difference_tolerance)
 
 
 def gradient_on_a_die(bench: Bench, case: Case) -> Iterator[Measured]:
-    """On a die with mismatch the reflected wave meets the same die: the gradient is still that of the measured loss."""
+    """With mismatch the reflected wave meets the same die: the gradient is that of the measured loss."""
     yield from _against_differences(bench, case, "die", steady=True)
 
 
 def transposes(bench: Bench, name: str) -> Iterator[Measured]:
-    """<K x, c> = <x, K^T c>: what the forward run delivers, and what the companion sends back, through the substrate."""
+    """<K x, c> = <x, K^T c>: what the forward run delivers against what the companion sends back."""
     operator, source, target = systems.operators()[name]
     substrate = bench.build(systems.two_ends(operator, source, target))
     x, c = draw("x" + name, 2, *source), draw("c" + name, 2, *target)
@@ -50,7 +52,7 @@ def transposes(bench: Bench, name: str) -> Iterator[Measured]:
 
 
 def feedback_is_fixed_and_random(bench: Bench, case: Case) -> Iterator[Measured]:
-    """Feedback alignment sends the error through weights that are drawn once, are not the transpose, and never change."""
+    """Feedback alignment sends the error through weights that are drawn once, not the transpose, and never change."""
     substrate = bench.build(case.system, step=case.step)
     trace = bench.steady(substrate, case.inputs)
     cotangents = {"y": trace.outputs["y"]}

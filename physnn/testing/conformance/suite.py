@@ -37,10 +37,14 @@ def checks() -> Iterator[tuple[str, str, Check]]:
     for name in systems.operators():
         yield "transposed couplings", name, partial(learning.transposes, name=name)
     for feature, check in (
-        ("write and read", housekeeping.write_and_read), ("snapshot and restore", housekeeping.snapshot_and_restore),
-        ("seeds", housekeeping.seeds), ("detector noise", housekeeping.noise_is_noise), ("dies", housekeeping.dies),
-        ("drift", housekeeping.drift), ("counts", housekeeping.counts),
-    ):  # fmt: skip
+        ("write and read", housekeeping.write_and_read),
+        ("snapshot and restore", housekeeping.snapshot_and_restore),
+        ("seeds", housekeeping.seeds),
+        ("detector noise", housekeeping.noise_is_noise),
+        ("dies", housekeeping.dies),
+        ("drift", housekeeping.drift),
+        ("counts", housekeeping.counts),
+    ):
         yield feature, plain.name, partial(check, case=plain)
 
 
@@ -89,9 +93,9 @@ def _outcome(bench: Bench, feature: str, name: str, check: Check) -> Outcome:
         return Outcome(feature, name, SKIP, reason=str(refusal))
     except Exception as error:  # whatever a backend throws is its failure, not the suite's
         return Outcome(feature, name, FAIL, reason=f"{type(error).__name__}: {error}")
-    error, tolerance = max(measured, key=lambda pair: _excess(*pair))
+    worst, tolerance = max(measured, key=lambda pair: _excess(*pair))
     status = PASS if all(_excess(*pair) <= 1 for pair in measured) else FAIL
-    return Outcome(feature, name, status, error, tolerance)
+    return Outcome(feature, name, status, worst, tolerance)
 
 
 def _excess(error: float, tolerance: float) -> float:

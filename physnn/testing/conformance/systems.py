@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from physnn import streams
 from physnn.equations import Convolution, Coupling, Dense, Event, Input, OneToOne, Output, Population, Sparse, System
+from physnn.equations.operators import Operator
 from physnn.media.catalogue import MEDIA
 
 BATCH = 3
@@ -70,10 +71,12 @@ def _layer(name: str, size: int, equations: str = _LEAK, **values: object) -> Po
     return Population.from_text(name, size, equations, {"tau": 1.0, **values})
 
 
-def _dense(source: str, target: str, rows: int, columns: int, scale: float = 0.6, **options: object) -> Coupling:
+def _dense(source: str, target: str, rows: int, columns: int, scale: float = 0.6, delay: float = 0.0) -> Coupling:
     name = f"{source}->{target}"
     weights = scale * draw(name, rows, columns)
-    return Coupling(name, source, target, "u" if source == "in" else "x", Dense(rows, columns), "z", initial=weights, **options)
+    return Coupling(
+        name, source, target, "u" if source == "in" else "x", Dense(rows, columns), "z", initial=weights, delay=delay
+    )
 
 
 def _system(populations: list[Population], couplings: list[Coupling], reads: str, expression: str = "x") -> System:
@@ -95,7 +98,8 @@ def loop() -> Case:
 def junction() -> Case:
     """A shunt diode pair between two lines, v + (Z/2) 2 I sinh(v/V) = z, solved within each step."""
     shunt = Population.from_text(
-        "shunt", 4,
+        "shunt",
+        4,
         """
         0 = v + Z/2*2*I*sinh(v/V) - z : V (solves v)
         z : V   (arrival)
@@ -104,10 +108,12 @@ def junction() -> Case:
         V : V   (parameter)
         """,
         {"Z": 2.0, "I": 0.2, "V": 1.0},
-    )  # fmt: skip
+    )
     after = _layer("a", 2)
     couplings = [
-        Coupling("in->shunt", "in", "shunt", "u", Dense(4, 3), "z", unit="V", initial=draw("in->shunt", 4, 3), delay=0.1),
+        Coupling(
+            "in->shunt", "in", "shunt", "u", Dense(4, 3), "z", unit="V", initial=draw("in->shunt", 4, 3), delay=0.1
+        ),
         Coupling("shunt->a", "shunt", "a", "v", Dense(2, 4), "z", unit="1/V", initial=0.5 * draw("shunt->a", 2, 4)),
     ]
     return Case("constraints", _system([shunt, after], couplings, "a"), {"in": draw("junction", BATCH, 3)})
@@ -130,23 +136,29 @@ def maps() -> Case:
 def events() -> Case:
     """Leaky integrate-and-fire cells whose pulses drive a layer."""
     cells = Population.from_text(
-        "a", 4,
+        "a",
+        4,
         """
         dv/dt = (z + 1.5 - v)/tau : 1 (unless refractory)
         z     : 1 (arrival)
         tau   : s (parameter)
         t_ref : s (parameter)
         """,
-        {"tau": 0.5, "t_ref": 0.1}, events=[Event("spike", "v > 1", {"v": "0"}, "t_ref")],
-    )  # fmt: skip
+        {"tau": 0.5, "t_ref": 0.1},
+        events=[Event("spike", "v > 1", {"v": "0"}, "t_ref")],
+    )
     couplings = [
         _dense("in", "a", 4, 3, scale=0.3),
         Coupling("a->b", "a", "b", "spike", Dense(2, 4), "z", unit="s", initial=0.1 * draw("a->b", 2, 4), delay=0.1),
     ]
     return Case(
-        "events", _system([cells, _layer("b", 2)], couplings, "b"), {"in": draw("events", BATCH, 3)},
-        steps=80, stationary=False, smooth=False,
-    )  # fmt: skip
+        "events",
+        _system([cells, _layer("b", 2)], couplings, "b"),
+        {"in": draw("events", BATCH, 3)},
+        steps=80,
+        stationary=False,
+        smooth=False,
+    )
 
 
 def noise() -> Case:
@@ -160,7 +172,8 @@ def noise() -> Case:
 def complex_states() -> Case:
     """Stuart-Landau oscillators, driven through their real part."""
     oscillators = Population.from_text(
-        "a", 3,
+        "a",
+        3,
         """
         da/dt = (mu + 1j*w)*a - k*a*abs(a)**2 + z : 1 (complex)
         z  : 1/s (arrival, complex)
@@ -169,7 +182,7 @@ def complex_states() -> Case:
         k  : 1/s (trainable)
         """,
         {"mu": 0.5, "w": [1.0, 2.0, 3.0], "k": 1.0, "a": 0.3 + 0.1j},
-    )  # fmt: skip
+    )
     couplings = [Coupling("in->a", "in", "a", "u", Dense(3, 3), "z", unit="1/s", initial=0.4 * draw("in->a", 3, 3))]
     system = _system([oscillators], couplings, "a", "re(a) + 0.5*abs(a)")
     return Case("complex states", system, {"in": draw("complex", BATCH, 3)}, step=0.02, stationary=False)
@@ -180,7 +193,7 @@ def features() -> list[Case]:
     return [delays(), loop(), junction(), projection(), maps(), events(), noise(), complex_states()]
 
 
-def operators() -> dict[str, tuple[object, tuple[int, ...], tuple[int, ...]]]:
+def operators() -> dict[str, tuple[Operator, tuple[int, ...], tuple[int, ...]]]:
     """Operator, shape of its source, shape of its target, by name."""
     return {
         "dense": (Dense(4, 7), (7,), (4,)),
@@ -191,7 +204,7 @@ def operators() -> dict[str, tuple[object, tuple[int, ...], tuple[int, ...]]]:
     }
 
 
-def two_ends(operator: object, source: tuple[int, ...], target: tuple[int, ...]) -> System:
+def two_ends(operator: Operator, source: tuple[int, ...], target: tuple[int, ...]) -> System:
     """A coupling between two linear layers: steady state y = K x, reflected wave K^T c."""
     linear = "dx/dt = (z - x)/tau : 1\nz : 1 (arrival)\ntau : s (parameter)"
     first, last = (Population.from_text(n, s, linear, {"tau": 1.0}) for n, s in (("first", source), ("last", target)))
@@ -216,6 +229,8 @@ def closed_ring(delays_in_steps: tuple[int, ...] = (2, 3, 1), step: float = 0.05
     for line, delay in enumerate(delays_in_steps):
         column = np.zeros((size, size))
         column[:, line] = scattering[:, line]
-        lines.append(Coupling(f"line{line}", "junction", "junction", "x", Dense(size, size), "z", delay * step, initial=column))
+        lines.append(
+            Coupling(f"line{line}", "junction", "junction", "x", Dense(size, size), "z", delay * step, initial=column)
+        )
     enter = Coupling("enter", "in", "junction", "u", OneToOne((size,)), "z", initial=np.ones(size))
     return System.of([start, junction], [enter, *lines], {"in": Input("in", "u")}, {"y": Output("junction", "x")})

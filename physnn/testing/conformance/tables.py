@@ -82,8 +82,9 @@ td, th {{ padding: .2rem .8rem .2rem 0; text-align: left; vertical-align: top; b
 .skip td {{ opacity: .7; }}
 </style>
 <h1>Conformance of {backend}</h1>
-<p>{tally}. A comparison is refused only where the backend says that it does not run the System; its reason is given.
-Errors are relative to the largest amplitude; tolerances follow from the precision and order that the backend declares.</p>
+<p>{tally}. A comparison is refused only where the backend says that it does not run the System; its reason is
+given. Errors are relative to the largest amplitude; tolerances follow from the precision and order that the backend
+declares.</p>
 <table><tr><th>feature</th><th>case</th><th></th><th>error</th><th>tolerance</th><th>reason</th></tr>
 {rows}</table>
 </html>

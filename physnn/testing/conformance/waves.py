@@ -31,7 +31,10 @@ def trajectory(bench: Bench, case: Case) -> Iterator[Measured]:
     substrate = bench.build(case.system, step=case.step)
     found = bench.run(substrate, case.inputs, case.steps).outputs["y"]
     if bench.exact:
-        yield relative(found, oracle_run(substrate.placed, case.inputs, case.steps).outputs["y"]), bench.tolerance(10 * case.steps)
+        yield (
+            relative(found, oracle_run(substrate.placed, case.inputs, case.steps).outputs["y"]),
+            bench.tolerance(10 * case.steps),
+        )
         return
     halved = bench.build(case.system, step=case.step / 2)
     fine = as_numpy(oracle_run(substrate.placed, case.inputs, case.steps, finer=32).outputs["y"])[:, ::32]
@@ -59,7 +62,10 @@ def batches(bench: Bench, case: Case) -> Iterator[Measured]:
     for row in range(len(together)):
         alone = bench.build(case.system, step=case.step)
         inputs = case.part(slice(row, row + 1))
-        yield relative(bench.run(alone, inputs, case.steps).outputs["y"], together[row : row + 1]), bench.tolerance(10 * case.steps)
+        yield (
+            relative(bench.run(alone, inputs, case.steps).outputs["y"], together[row : row + 1]),
+            bench.tolerance(10 * case.steps),
+        )
 
 
 def pulse_arrives(bench: Bench) -> Iterator[Measured]:
@@ -83,7 +89,9 @@ def energy_is_conserved(bench: Bench) -> Iterator[Measured]:
     kick[:, 0] = [1.0, -0.5, 0.25]
     sent = as_numpy(bench.run(substrate, {"in": kick}, steps).outputs["y"])[0]
     delays = np.array([2, 3, 1])
-    energy = [sum(float(np.sum(sent[n - d + 1 : n + 1, line] ** 2)) for line, d in enumerate(delays)) for n in range(5, steps)]
+    energy = [
+        sum(float(np.sum(sent[n - d + 1 : n + 1, line] ** 2)) for line, d in enumerate(delays)) for n in range(5, steps)
+    ]
     yield float(np.ptp(energy) / energy[0]), bench.tolerance(10 * steps)
 
 
@@ -92,4 +100,7 @@ def noise_is_keyed(bench: Bench) -> Iterator[Measured]:
     case = systems.noise()
     substrate = bench.build(case.system, seed=5, step=case.step)
     found = bench.run(substrate, case.inputs, case.steps).outputs["y"]
-    yield relative(found, oracle_run(substrate.placed, case.inputs, case.steps).outputs["y"]), bench.tolerance(10 * case.steps)
+    yield (
+        relative(found, oracle_run(substrate.placed, case.inputs, case.steps).outputs["y"]),
+        bench.tolerance(10 * case.steps),
+    )
