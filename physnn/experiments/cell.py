@@ -93,6 +93,8 @@ class _Measurement:
         self.settings = experiment.training.settings(cell.rule)
         self.train_profile, self.run_profile = find_profile(cell.train_on), find_profile(cell.run_on)
         self.to_target: Bill | None = None
+        self.inventories: dict[str, dict[str, float]] = {}
+        """profile -> devices as built: what a rule adds for its way back is switched off when nothing is learnt"""
 
     def record(self) -> dict[str, Any]:
         """Everything that was measured."""
@@ -113,7 +115,9 @@ class _Measurement:
         }
 
     def _build(self, profile: Profile) -> Substrate:
-        return build(self.network, profile, seed=self.cell.seed, device=self.experiment.device)
+        substrate = build(self.network, profile, seed=self.cell.seed, device=self.experiment.device)
+        self.inventories[profile.name] = substrate.inventory()
+        return substrate
 
     def _validation(self) -> float:
         """Accuracy on the validation part after training on the training part alone."""
@@ -173,7 +177,7 @@ class _Measurement:
         before = dict(running.meter.counts)
         outputs(running, self.objective, sample, batch=batch)
         counted = running.meter.since(before)
-        inference = price(self.run_profile, counted, running.inventory())
+        inference = price(self.run_profile, counted, self.inventories[self.run_profile.name])
         training = price(self.train_profile, self.training_counts, self.training_inventory, batch=self.settings.batch)
         bills = [bill for bill in (inference, training) if bill]
         left_out = dict.fromkeys(reason for bill in bills for reason in bill.not_counted)

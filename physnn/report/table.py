@@ -50,7 +50,8 @@ def _table(dataset: str, rows: Sequence[Row], plain: bool, narrow: bool) -> Tabl
     table.add_column("rule, substrate", overflow="fold", min_width=22)
     headings = ("seeds", "test accuracy", "cosine", "J / inference", "J / training", "latency")
     for heading in headings[narrow:]:
-        table.add_column(heading, justify="right", no_wrap=heading in ("seeds", "test accuracy", "cosine", "latency"))
+        energy = heading.startswith("J / ")
+        table.add_column(heading, justify="right", no_wrap=not energy, max_width=11 if energy and narrow else None)
     for rule, group in grouped(rows, lambda row: row.rule).items():
         table.add_section()
         table.add_row(_text(rule, plain, "bold"))

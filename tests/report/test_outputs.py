@@ -51,10 +51,20 @@ def wrap(*cells):
     return {"schema": "physnn.results/1", "experiment": {}, "cells": list(cells)}
 
 
-def printed(results, **options):
+def printed(results, width=100, **options):
     out = io.StringIO()
-    terminal_table(results, Console(file=out, width=100, **options))
+    terminal_table(results, Console(file=out, width=width, **options))
     return out.getvalue()
+
+
+def test_a_terminal_of_80_columns_shows_energies_and_latency(results):
+    said = printed(results, width=80)
+    assert max(map(len, said.splitlines())) <= 80
+    for heading in ("accuracy", "cosine", "inference", "training", "latency"):
+        assert heading in said
+    wide = printed(results)
+    for unit in (" mJ", " µs"):
+        assert said.count(unit) == wide.count(unit) > 0
 
 
 def stripped(cell):
