@@ -67,17 +67,25 @@ class Lines:
                     end += size
         return np.concatenate(found) if found else np.zeros(0)
 
-    def noise(self, batch: int, purpose: str, step: int) -> dict[Arrival, NDArray[np.float64]]:
-        """Noise of all detectors at one moment [model units], (batch, *shape) each, from one draw."""
+    def noise(self, batch: int, purpose: str, first: int, step: int = 0) -> dict[Arrival, NDArray[np.float64]]:
+        """Noise of all detectors at one moment [model units], (batch, *shape) each, from one draw.
+
+        Samples pass one after another, and each has its own noise by its number since the network was built: `first`
+        is that of row 0. So the noise does not depend on how samples are gathered into batches.
+        """
         if not self.detectors:
             return {}
-        drawn = self.rms * streams.normal(self.placed.seed, self.direction, purpose, (batch, self.rms.size), step=step)
-        shape = {name: (batch, *population.shape) for name, population in self.system.populations.items()}
-        return {at: drawn[:, place].reshape(shape[at[0]]) for at, place in self.detectors.items()}
+        shape = (batch, self.rms.size)
+        draw = streams.normal(self.placed.seed, self.direction, purpose, shape, step=step, first_sample=first)
+        drawn = self.rms * draw
+        shapes = {name: (batch, *population.shape) for name, population in self.system.populations.items()}
+        return {at: drawn[:, place].reshape(shapes[at[0]]) for at, place in self.detectors.items()}
 
-    def _next_pass(self) -> int:
-        self.passes[self.direction] += 1
-        return self.passes[self.direction]
+    def _next(self, batch: int) -> int:
+        """The number of the first of the next `batch` samples."""
+        first = self.passes[self.direction]
+        self.passes[self.direction] += batch
+        return first
 
     def steady(
         self, inputs: Mapping[str, NDArray], parameters: Mapping[str, NDArray], tolerance: float
@@ -93,7 +101,7 @@ class Lines:
         for name, value in inputs.items():
             port = self.system.inputs[name]
             here[port.population][port.variable] = value
-        noise = self.noise(batch, "detector", self._next_pass())
+        noise = self.noise(batch, "detector", self._next(batch))
         sent: dict[str, NDArray] = {}
         rounds = 1
         with np.errstate(all="ignore"):  # what is not finite is refused below
@@ -173,7 +181,7 @@ class Lines:
         frames: list[Trace] = []
         for now in range(start["step"], start["step"] + steps + 1):
             self._drive(here, inputs, now - start["step"])
-            noise = self.noise(batch, f"detector in run {start['pass']}", now)
+            noise = self.noise(batch, "detector in time", start["first"], now)
             sent: dict[str, NDArray] = {}
             for name in self.system.order:
                 self._receive(name, here, sent, lines, delays, parameters, batch, noise, spread)
@@ -186,7 +194,7 @@ class Lines:
                         here[name][repeaters.state] = repeaters.relaxed(here[name], h, batch)
         states = {name: here[name][r.state] for name, r in self.repeaters.items() if r.state}
         kept = {"lines": {k: list(v) for k, v in lines.items()}, "states": states}
-        return _joined(frames, h, {"step": start["step"] + steps, "pass": start["pass"], **kept}, start["step"] * h)
+        return _joined(frames, h, {"step": start["step"] + steps, "first": start["first"], **kept}, start["step"] * h)
 
     def _rest(self, inputs: Mapping[str, NDArray], batch: int) -> dict[str, Any]:
         """The state before anything is sent."""
@@ -199,7 +207,7 @@ class Lines:
             port = self.system.inputs[name]
             if port.variable == self.repeaters[port.population].state:
                 states[port.population] = value
-        return {"step": 0, "pass": self._next_pass(), "lines": {}, "states": states}
+        return {"step": 0, "first": self._next(batch), "lines": {}, "states": states}
 
     def _spread(self, here: Mapping[str, Environment], h: float) -> dict[str, Any]:
         """How much stronger the noise of one time step is than that of a settled wave: sqrt(coth(r h / 2)).

@@ -74,6 +74,15 @@ def noise_is_noise(bench: Bench, case: Case) -> Iterator[Measured]:
     yield float(np.max(np.abs(correlation))), 5 / np.sqrt(len(reads))
 
 
+def noise_follows_samples(bench: Bench, case: Case) -> Iterator[Measured]:
+    """A sample's noise does not depend on the batch that it comes in: three at once are three one after another."""
+    together, apart = (bench.build(case.system, "noisy", seed=2) for _ in range(2))
+    wanted = as_numpy(bench.steady(together, case.inputs).outputs["y"])
+    for row in range(len(wanted)):
+        alone = as_numpy(bench.steady(apart, case.part(slice(row, row + 1))).outputs["y"])
+        yield relative(alone, wanted[row : row + 1]), bench.tolerance()
+
+
 def dies(bench: Bench, case: Case) -> Iterator[Measured]:
     """Mismatch is drawn once: the same in every run of one die, different from the ideal, absent in a twin."""
     ideal = as_numpy(bench.steady(bench.build(case.system), case.inputs).outputs["y"])

@@ -41,6 +41,7 @@ def checks() -> Iterator[tuple[str, str, Check]]:
         ("snapshot and restore", housekeeping.snapshot_and_restore),
         ("seeds", housekeeping.seeds),
         ("detector noise", housekeeping.noise_is_noise),
+        ("noise and batches", housekeeping.noise_follows_samples),
         ("dies", housekeeping.dies),
         ("drift", housekeeping.drift),
         ("counts", housekeeping.counts),
