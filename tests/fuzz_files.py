@@ -182,6 +182,7 @@ def drop_line(data: bytes, where: int) -> bytes:
 def repeat_line(data: bytes, where: int, times: int) -> bytes:
     lines = data.splitlines(True) or [b"\n"]
     at = where % len(lines)
+    times = min(times, max(1, 2**25 // max(len(lines[at]), 1)))  # this script must not run out of memory itself
     return b"".join(lines[:at] + [lines[at]] * times + lines[at:])
 
 
