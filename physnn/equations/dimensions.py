@@ -7,7 +7,7 @@ floats in SI units.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 import pint
@@ -104,9 +104,9 @@ class _Checker:
             return NONE
         return self._function(node)
 
-    def _common(self, terms: object, node: sp.Basic) -> UnitsContainer | None:
+    def _common(self, terms: Iterable[sp.Basic], node: sp.Basic) -> UnitsContainer | None:
         first: tuple[sp.Basic, UnitsContainer] | None = None
-        for term in terms:  # type: ignore[attr-defined]
+        for term in terms:
             found = self.of(term)
             if found is None:
                 continue

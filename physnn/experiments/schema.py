@@ -24,7 +24,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
@@ -266,7 +266,7 @@ def standard_error(accuracy: float, images: int) -> float:
     return math.sqrt(accuracy * (1 - accuracy) / images)
 
 
-def _one_of(kind: str, name: str, known: object) -> str:
-    if name not in known:  # type: ignore[operator]
-        raise ValueError(str(UnknownNameError(kind, name, known)))  # type: ignore[arg-type]
+def _one_of(kind: str, name: str, known: Collection[str]) -> str:
+    if name not in known:
+        raise ValueError(str(UnknownNameError(kind, name, known)))
     return name
