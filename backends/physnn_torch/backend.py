@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import cached_property
 from typing import Any
 
 import array_api_compat.torch as xp
 import torch
 
-from physnn.equations import System, Trace, companion_inputs
+from physnn.equations import Companion, System, Trace, companion_inputs
 from physnn.errors import CapabilityError, DeviceError, ParameterError
 from physnn.substrate.contract import APPROXIMATED, REFUSED, SUPPORTED, CompanionSpec, Finding, check_cotangents
 from physnn.substrate.meter import Meter
@@ -70,9 +71,10 @@ class TorchSubstrate:
         precision = placed.profile.precision
         dtype = _DTYPES[(precision.dtype if precision else None) or "float64"]
         self.engine = Engine(placed.system, dtype, torch.device(placed.device))
+        """of stationary states"""
         self.meter = Meter(host_is_device=True)
         self.cost = cost_of(placed.system, self.engine.dtype.itemsize)
-        self._companions: dict[str, tuple[Engine, Cost]] = {}
+        self._companions: dict[tuple[str, bool], tuple[Engine, Cost]] = {}
         self._noisy = any(p.noises for p in placed.system.populations.values())
         self._written: dict[str, Tensor] = {}
         self.held: dict[str, Tensor] = {}
@@ -84,8 +86,21 @@ class TorchSubstrate:
         """Values as a tensor of the substrate's precision and device."""
         return self.engine.array(values)
 
-    def run(self, inputs: Mapping[str, Tensor], duration: float, state: Mapping[str, Any] | None = None) -> Trace:
-        """Run for `duration` [s, model time] with the placed step.
+    @cached_property
+    def stepper(self) -> Engine:
+        """The engine of runs in time: with every integrator's step as a map."""
+        discrete = self.placed.system.discrete
+        same = discrete is self.placed.system
+        return self.engine if same else Engine(discrete, self.engine.dtype, self.engine.device)
+
+    def run(
+        self,
+        inputs: Mapping[str, Tensor],
+        duration: float,
+        state: Mapping[str, Any] | None = None,
+        record: Collection[str] | None = None,
+    ) -> Trace:
+        """Run for `duration` [s, model time] with the placed step, each population by its own integrator.
 
         Noise in the equations is that of the interpreter with the seed `placed.seed + k 2^32`, k = 0 in the first run
         from rest, 1 in the second, and so on.
@@ -93,7 +108,8 @@ class TorchSubstrate:
         steps = self.placed.steps(duration)
         tensors = {name: self.asarray(value) for name, value in inputs.items()}
         seed = self.placed.seed + (self._runs << 32)
-        trace = Run(self.engine, self.held, tensors, self.placed.step, seed, state).advance(steps)
+        self.placed.check_record(record)
+        trace = Run(self.stepper, self.held, tensors, self.placed.step, seed, state, record).advance(steps)
         self._runs += self._noisy and state is None
         self._count(self.cost, tensors, steps + 1)
         return trace
@@ -110,12 +126,13 @@ class TorchSubstrate:
 
     def companion(self, spec: CompanionSpec, about: Trace) -> TorchCompanion:
         """The reflected wave about an incident trace, through the same weights."""
-        companion = self.placed.companion(spec.transport)
-        if spec.transport not in self._companions:
+        companion = self.placed.companion(spec.transport, discrete=not about.steady)
+        kind = spec.transport, about.steady
+        if kind not in self._companions:
             engine = Engine(companion.system, self.engine.dtype, self.engine.device)
-            self._companions[spec.transport] = engine, cost_of(companion.system, self.engine.dtype.itemsize)
+            self._companions[kind] = engine, cost_of(companion.system, self.engine.dtype.itemsize)
             self.held |= {k: self.asarray(v) for k, v in self.placed.realise(self.placed.feedback(companion)).items()}
-        return TorchCompanion(self, spec.transport, about)
+        return TorchCompanion(self, companion, *self._companions[kind], about)
 
     def write(self, parameters: Mapping[str, Any]) -> None:
         """Program parameters; what the device then holds follows from the profile."""
@@ -180,10 +197,11 @@ class TorchSubstrate:
 class TorchCompanion:
     """A companion System about an incident trace (see `physnn.substrate.contract.Companionship`)."""
 
-    def __init__(self, substrate: TorchSubstrate, transport: str, about: Trace) -> None:
-        self.substrate, self.about = substrate, about
-        self.engine, self.cost = substrate._companions[transport]
-        self.companion = substrate.placed.companion(transport)
+    def __init__(
+        self, substrate: TorchSubstrate, companion: Companion, engine: Engine, cost: Cost, about: Trace
+    ) -> None:
+        self.substrate, self.companion, self.about = substrate, companion, about
+        self.engine, self.cost = engine, cost
 
     def run(self, cotangents: Mapping[str, Tensor]) -> Trace:
         """Send the reflected wave back over the whole incident trace."""

@@ -38,11 +38,15 @@ class Compiled:
         per_sample = [name for name in self.parameters if name in ports]
         self.recorded = (*population.role("state", "unknown", "arrival", "input"), *population.noises, *per_sample)
         self.into = {arrival: system.arriving(population.name, arrival) for arrival in population.role("arrival")}
-        self.leaving = {c.name: system.signals[c.name] for c in system.leaving(population.name)}
-        self.quick = [name for name in self.leaving if system.instantaneous(system.couplings[name])]
+        leaving = {c.name: system.signals[c.name] for c in system.leaving(population.name)}
+        quick = [name for name in leaving if system.instantaneous(system.couplings[name])]
         ports = [name for name, port in system.outputs.items() if port.population == population.name]
         self.read = {name: system.readouts[name] for name in ports}
-        self.signals = self._bundle(self.leaving)
+        self.signals = self._bundle(leaving)
+        self.held = self._bundle({name: signal for name, signal in leaving.items() if name not in quick})
+        """signals that are known from the states alone, before anything has arrived"""
+        self.instant = {name: self._bundle({name: leaving[name]}) for name in quick}
+        """signals that hang on what arrives or is solved for in the same step"""
         self.outputs = self._bundle(self.read)
         self.moves = self._bundle({**population.flows, **population.maps})
         self.projected = self._bundle(population.projections)
@@ -50,7 +54,7 @@ class Compiled:
         self.resets = {name: self._bundle(resets) for name, resets in population.resets.items()}
         self.rests = {name: self._bundle({"rest": rest}) for name, rest in population.refractory.items()}
         unknowns = tuple(population.constraints)
-        self.instant = self._solver(unknowns) if unknowns else None
+        self.solved = self._solver(unknowns) if unknowns else None
 
     @cached_property
     def stationary(self) -> Callable[[Environment], dict[str, Any]] | None:

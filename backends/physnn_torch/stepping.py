@@ -1,4 +1,4 @@
-"""Steps in time on torch tensors: explicit Euler for flows, maps, constraints, projections, events, delays, noise.
+"""Steps in time on torch tensors: flows (explicit Euler), maps, constraints, projections, events, delays, noise.
 
 The order of a step is that of `physnn.equations.interpreter`, which is its oracle.
 """
@@ -6,7 +6,7 @@ The order of a step is that of `physnn.equations.interpreter`, which is its orac
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -35,6 +35,8 @@ class Run:
         Seed of the noise.
     state : mapping, optional
         Where to continue, with the noise of the run that is continued.
+    record : collection of str, optional
+        Fields, couplings and output ports to keep; all where not given.
     """
 
     def __init__(
@@ -45,8 +47,10 @@ class Run:
         dt: float,
         seed: int,
         state: Mapping[str, Any] | None,
+        record: Collection[str] | None = None,
     ) -> None:
         engine.system.check_inputs(inputs)
+        self.kept = record
         self.engine, self.system = engine, engine.system
         self.parameters, self.inputs, self.dt = parameters, inputs, dt
         self.batch = next((v.shape[0] for v in inputs.values()), 1)
@@ -105,33 +109,42 @@ class Run:
         """Deliver all signals, solve all constraints, record."""
         engine = self.engine
         self.here = {name: self._environment(c) for name, c in engine.compiled.items()}
-        sent: dict[str, Tensor] = {}
+        self.sent: dict[str, Tensor] = {}
         for name, compiled in engine.compiled.items():
-            if not set(compiled.leaving) <= set(compiled.quick):
-                slow = compiled.signals(self.here[name])
-                slow = {c: v for c, v in slow.items() if c not in compiled.quick}
-                sent |= {c: engine.broadcast(compiled.population, v, self.batch) for c, v in slow.items()}
-        for name in self.system.order:
-            population, compiled, own = self.system.populations[name], engine.compiled[name], self.here[name]
-            self._receive(population, own, sent)
-            if compiled.instant is not None:
-                own |= {n: v.expand((self.batch, *population.shape)) for n, v in compiled.instant(own).items()}
-                self.state |= {f"{name}.{n}": own[n] for n in population.constraints}
-            if compiled.quick:
-                quick = compiled.signals(own)
-                sent |= {c: engine.broadcast(population, quick[c], self.batch) for c in compiled.quick}
-        self.sent = sent
+            held = compiled.held(self.here[name])
+            self.sent |= {c: engine.broadcast(compiled.population, v, self.batch) for c, v in held.items()}
+        for name, arrival in self.system.schedule:
+            if arrival:
+                self._receive(name, arrival)
+            else:
+                self._solve(name)
+        for coupling in self.system.couplings:
+            self._signal(coupling)
         self._record()
 
-    def _receive(self, population: Population, own: Environment, sent: Mapping[str, Tensor]) -> None:
-        for arrival, couplings in self.engine.compiled[population.name].into.items():
-            for coupling in couplings:
-                delay = self.delays[coupling.name]
-                line = self.state[f"{coupling.name}:line"]
-                if delay == 0:
-                    own[arrival] = own[arrival] + self.engine.deliver(coupling, self.parameters, sent[coupling.name])
-                elif len(line) >= delay:
-                    own[arrival] = own[arrival] + self.engine.deliver(coupling, self.parameters, line[-delay])
+    def _solve(self, name: str) -> None:
+        population, own, solver = self.system.populations[name], self.here[name], self.engine.compiled[name].solved
+        if solver is not None:
+            found = {n: self.engine.broadcast(population, v, self.batch) for n, v in solver(own).items()}
+            own |= found
+            self.state |= {f"{name}.{n}": value for n, value in found.items()}
+
+    def _signal(self, coupling: str) -> Tensor:
+        """What enters a coupling now; what it hangs on has arrived."""
+        if coupling not in self.sent:
+            name = self.system.couplings[coupling].source
+            value = self.engine.compiled[name].instant[coupling](self.here[name])[coupling]
+            self.sent[coupling] = self.engine.broadcast(self.system.populations[name], value, self.batch)
+        return self.sent[coupling]
+
+    def _receive(self, name: str, arrival: str) -> None:
+        own = self.here[name]
+        for coupling in self.engine.compiled[name].into[arrival]:
+            delay, line = self.delays[coupling.name], self.state[f"{coupling.name}:line"]
+            if delay and len(line) < delay:
+                continue
+            leaves = line[-delay] if delay else self._signal(coupling.name)
+            own[arrival] = own[arrival] + self.engine.deliver(coupling, self.parameters, leaves)
 
     def _move(self) -> None:
         for name, value in self.sent.items():
@@ -142,11 +155,11 @@ class Run:
             own, moved = self.here[population.name], {}
             changes = self.engine.compiled[population.name].moves(own)
             for name in population.flows:
-                change = self.dt * changes[name]
-                if name in population.held:
-                    change = torch.where(self._resting(population), torch.zeros_like(own[name]), change)
-                moved[name] = own[name] + change
+                moved[name] = own[name] + self.dt * changes[name]
             moved |= {n: self.engine.broadcast(population, changes[n], self.batch) for n in population.maps}
+            if population.held:
+                resting = self._resting(population)
+                moved |= {n: torch.where(resting, own[n], moved[n]) for n in population.held}
             own |= moved
             own |= self.engine.compiled[population.name].projected(own)
             self.state |= {f"{population.name}.{n}": own[n] for n in population.dynamic}
@@ -173,20 +186,26 @@ class Run:
 
     def _record(self) -> None:
         for population in self.system.populations.values():
-            own = self.here[population.name]
-            for name in (*self.engine.compiled[population.name].recorded, *population.role("event")):
-                value = self.engine.broadcast(population, own[name], self.batch)
-                self.records["fields"].setdefault(f"{population.name}.{name}", []).append(value)
-            outputs = self.engine.compiled[population.name].outputs(own)
-            for name, value in outputs.items():
-                value = self.engine.broadcast(population, value, self.batch)
-                self.records["outputs"].setdefault(name, []).append(value)
+            own, compiled = self.here[population.name], self.engine.compiled[population.name]
+            for name in (*compiled.recorded, *population.role("event")):
+                self._keep("fields", f"{population.name}.{name}", population, own[name])
+            if any(self._wanted(name) for name in compiled.read):
+                for name, value in compiled.outputs(own).items():
+                    self._keep("outputs", name, population, value)
         for name, value in self.sent.items():
-            self.records["sent"].setdefault(name, []).append(value)
+            self._keep("sent", name, self.system.populations[self.system.couplings[name].source], value)
+
+    def _wanted(self, name: str) -> bool:
+        return self.kept is None or name in self.kept
+
+    def _keep(self, kind: str, name: str, population: Population, value: Any) -> None:
+        if self._wanted(name):
+            self.records[kind].setdefault(name, []).append(self.engine.broadcast(population, value, self.batch))
 
     def _trace(self) -> Trace:
         kept = {kind: {n: torch.stack(v, dim=1) for n, v in found.items()} for kind, found in self.records.items()}
-        for name, value in kept["fields"].items():
+        ends = {key: value for key, value in self.state.items() if isinstance(value, Tensor)}
+        for name, value in {**ends, **kept["fields"], **kept["outputs"]}.items():
             if not is_finite(value):
                 raise NumericsError(f"{name} is not finite; the step {self.dt} s may be too long for this medium")
         return Trace(self.dt, kept["fields"], kept["sent"], kept["outputs"], self.state, self.first * self.dt)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -111,13 +111,20 @@ class WaveguideSubstrate:
         """Values as a float64 array."""
         return np.asarray(values, dtype=float)
 
-    def run(self, inputs: Mapping[str, NDArray], duration: float, state: Mapping[str, Any] | None = None) -> Trace:
+    def run(
+        self,
+        inputs: Mapping[str, NDArray],
+        duration: float,
+        state: Mapping[str, Any] | None = None,
+        record: Collection[str] | None = None,
+    ) -> Trace:
         """Run for `duration` [s, model time] with the placed step."""
+        self.placed.check_record(record)
         steps = self.placed.steps(duration)
         driven = self._converted(inputs)
         trace = self.lines.run(driven, self.held, steps, self.placed.step, state)
         self.count(_batch(inputs), steps + 1, duration)
-        return self._measured(trace)
+        return self._measured(trace).only(record)
 
     def steady(self, inputs: Mapping[str, NDArray], tolerance: float = 1e-9) -> Trace:
         """The stationary state, read once the waves have settled."""

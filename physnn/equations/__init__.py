@@ -2,8 +2,9 @@
 
 from physnn.equations.companion import Companion, companion_inputs, gradient, reflected, tangent
 from physnn.equations.interpreter import Interpreter
-from physnn.equations.operators import Convolution, Dense, OneToOne, Sparse, Transposed
+from physnn.equations.operators import Dense, Mean, OneToOne, Sparse, Transposed
 from physnn.equations.population import Event, Population, Variable
+from physnn.equations.stencils import Convolution, Poisson
 from physnn.equations.system import Coupling, Input, Output, System
 from physnn.equations.trace import Trace
 
@@ -15,8 +16,10 @@ __all__ = [
     "Event",
     "Input",
     "Interpreter",
+    "Mean",
     "OneToOne",
     "Output",
+    "Poisson",
     "Population",
     "Sparse",
     "System",

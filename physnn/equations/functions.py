@@ -73,6 +73,31 @@ class softplus(sp.Function):
         return sigmoid(self.args[0])
 
 
+class phi1(sp.Function):
+    """phi1(x) = (exp(x) - 1)/x, and 1 at 0: the mean of exp(x s) over 0 < s < 1."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return phi1_slope(self.args[0])
+
+    @classmethod
+    def eval(cls, value: sp.Expr) -> sp.Expr | None:
+        return sp.Integer(1) if value == 0 else None
+
+    def _eval_is_real(self) -> bool | None:
+        return self.args[0].is_real
+
+
+class phi1_slope(sp.Function):
+    """The derivative of phi1: ((x - 1) exp(x) + 1)/x^2, and 1/2 at 0."""
+
+    nargs = 1
+
+    def _eval_is_real(self) -> bool | None:
+        return self.args[0].is_real
+
+
 def _where(condition: sp.Basic, yes: sp.Expr, no: sp.Expr) -> sp.Expr:
     return sp.Piecewise((yes, condition), (no, True))
 

@@ -18,7 +18,7 @@ import sympy as sp
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
-from physnn.equations.functions import modulus, reciprocal, relu, sigmoid, softplus, step
+from physnn.equations.functions import modulus, phi1, phi1_slope, reciprocal, relu, sigmoid, softplus, step
 from physnn.errors import EquationError
 
 _SAME_NAME = {
@@ -42,6 +42,13 @@ _SAME_NAME = {
     sp.re: "real",
     sp.im: "imag",
     sp.conjugate: "conj",
+}
+_HELPED = {
+    softplus: "_softplus",
+    modulus: "_modulus",
+    reciprocal: "_reciprocal",
+    phi1: "_phi1",
+    phi1_slope: "_phi1_slope",
 }
 
 
@@ -69,7 +76,7 @@ class ArrayPrinter(StrPrinter):
             return self._where(f"{arguments[0]} > 0", "1.0", "0.0")
         if isinstance(expr, sigmoid):
             return f"(0.5*{self._print(sp.tanh(expr.args[0] / 2, evaluate=False))} + 0.5)"
-        for kind, name in ((softplus, "_softplus"), (modulus, "_modulus"), (reciprocal, "_reciprocal")):
+        for kind, name in _HELPED.items():
             if isinstance(expr, kind):
                 return f"{name}(xp, {', '.join(arguments)})"
         raise EquationError(f"the function {expr.func.__name__} cannot be computed on arrays")
@@ -185,6 +192,36 @@ def _reciprocal(xp: Any, value: Any) -> Any:
     return xp.where(zero, xp.zeros_like(value), 1.0 / xp.where(zero, xp.ones_like(value), value))
 
 
+_SERIES = 0.3
+"""below this modulus phi1 and its slope are summed from their series, where the closed forms lose digits"""
+
+
+def _phi1(xp: Any, value: Any) -> Any:
+    """(e^x - 1)/x = sum x^n/(n + 1)!"""
+    return _summed(xp, value, lambda x: (_call(xp, "exp", x) - 1.0) / x, lambda n: 1.0 / math.factorial(n + 1))
+
+
+def _phi1_slope(xp: Any, value: Any) -> Any:
+    """((x - 1) e^x + 1)/x^2 = sum x^n (n + 1)/(n + 2)!"""
+    return _summed(
+        xp,
+        value,
+        lambda x: ((x - 1.0) * _call(xp, "exp", x) + 1.0) / (x * x),
+        lambda n: (n + 1) / math.factorial(n + 2),
+    )
+
+
+def _summed(xp: Any, value: Any, closed: Callable[[Any], Any], coefficient: Callable[[int], float]) -> Any:
+    if isinstance(value, int | float | complex):
+        return closed(value) if abs(value) >= _SERIES else sum(coefficient(n) * value**n for n in range(14))
+    small = xp.abs(value) < _SERIES
+    inside = xp.where(small, value, xp.zeros_like(value))
+    total = xp.full_like(value, coefficient(13))
+    for n in range(12, -1, -1):
+        total = total * inside + coefficient(n)
+    return xp.where(small, total, closed(xp.where(small, xp.ones_like(value), value)))
+
+
 def _like(*values: Any) -> Any:
     """An array whose precision results shall have: the first real one among the arguments, else a real part."""
     arrays = [v for v in values if hasattr(v, "dtype") and "float" in str(v.dtype)]
@@ -218,7 +255,7 @@ def function(arguments: tuple[sp.Symbol, ...], expressions: tuple[sp.Basic, ...]
     lines += [f"    return ({''.join(printer.doprint(e) + ', ' for e in reduced)})"]
     if any("like" in line for line in lines):
         lines.insert(1, f"    like = _like({', '.join(names.values())})")
-    helpers = (_call, _where, _softplus, _modulus, _reciprocal, _like)
+    helpers = (_call, _where, _softplus, _modulus, _reciprocal, _phi1, _phi1_slope, _like)
     scope: dict[str, Any] = {helper.__name__: helper for helper in helpers}
     exec("\n".join(lines), scope)  # the text is printed from SymPy, never taken from a user
     return scope["generated"]

@@ -1,6 +1,6 @@
 """The plain interpreter: any System, step by step, in NumPy. Slow and simple; it is the oracle of all backends.
 
-One step from t_n to t_n + dt, explicit Euler for flows:
+One step from t_n to t_n + dt, explicit Euler for flows (other integrators are maps, `physnn.equations.integrators`):
 
 1. signals of states are computed and delivered (after their delay), populations taken in an order in which
    instantaneous signals are known before they are needed; constraints 0 = F are solved for their unknowns;
@@ -86,7 +86,7 @@ class Interpreter:
         """
         if steps < 0 or not (np.isfinite(dt) and dt > 0):
             raise ParameterError(f"a run of {steps} steps of {dt} s: there must be 0 steps or more, and a step above 0")
-        run = Run(self.system, self.parameters, self.seed, inputs, dt, state)
+        run = Run(self.system.discrete, self.parameters, self.seed, inputs, dt, state)
         run.check_length(steps)
         for _ in range(steps):
             run.resolve()

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physnn.errors import ShapeError
 
@@ -125,12 +127,14 @@ class OneToOne:
 
 @dataclass(frozen=True)
 class Sparse:
-    """Listed connections: y_rows[k] += w_k x_columns[k], weights (connections,)."""
+    """Listed connections: y_rows[k] += w_k x_columns[k], weights (connections,); sheets are taken flat."""
 
     rows: tuple[int, ...]
     columns: tuple[int, ...]
     target: int
     source: int
+    shape: tuple[int, ...] | None = None
+    """shape of the target where it is not (target,)"""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rows", tuple(map(int, self.rows)))
@@ -141,6 +145,8 @@ class Sparse:
             raise ShapeError(f"sparse: a row is outside 0..{self.target - 1}")
         if not (0 <= min(self.columns) and max(self.columns) < self.source):
             raise ShapeError(f"sparse: a column is outside 0..{self.source - 1}")
+        if self.shape is not None and math.prod(self.shape) != self.target:
+            raise ShapeError(f"sparse: the target's shape {self.shape} does not hold {self.target} elements")
 
     @property
     def weight_shape(self) -> tuple[int]:
@@ -155,105 +161,99 @@ class Sparse:
         return int(np.bincount(self.columns).max())
 
     def output_shape(self, source: tuple[int, ...]) -> tuple[int, ...]:
-        if source != (self.source,):
+        if math.prod(source) != self.source:
             raise ShapeError(f"a sparse operator over {self.source} elements cannot take signals of shape {source}")
-        return (self.target,)
+        return self.shape or (self.target,)
 
-    def _selectors(self, xp: Any, like: Array) -> tuple[Array, Array]:
-        """Connection-by-row and connection-by-column selection matrices."""
-        gather, scatter = np.zeros((len(self.rows), self.source)), np.zeros((len(self.rows), self.target))
-        gather[np.arange(len(self.rows)), self.columns] = 1
-        scatter[np.arange(len(self.rows)), self.rows] = 1
-        kind = {"dtype": like.dtype, "device": like.device} if hasattr(like, "device") else {"dtype": like.dtype}
-        return xp.asarray(gather, **kind), xp.asarray(scatter, **kind)
+    @cached_property
+    def _by_row(self) -> NDArray[np.int64]:
+        return _grouped(self.rows, self.target)
+
+    @cached_property
+    def _by_column(self) -> NDArray[np.int64]:
+        return _grouped(self.columns, self.source)
 
     def apply(self, xp: Any, weight: Array, x: Array) -> Array:
-        gather, scatter = self._selectors(xp, x)
-        return (x @ gather.T * weight) @ scatter
+        sent = weight * _picked(xp, _flat(xp, x), self.columns)
+        y = _gathered(xp, sent, self._by_row)
+        return xp.reshape(y, (x.shape[0], *self.shape)) if self.shape else y
 
     def transpose(self, xp: Any, weight: Array, y: Array) -> Array:
-        gather, scatter = self._selectors(xp, y)
-        return (y @ scatter.T * weight) @ gather
+        return _gathered(xp, weight * _picked(xp, _flat(xp, y), self.rows), self._by_column)
 
     def outer(self, xp: Any, y: Array, x: Array) -> Array:
-        gather, scatter = self._selectors(xp, x)
-        return xp.sum((y @ scatter.T) * (x @ gather.T), axis=0)
+        return xp.sum(_picked(xp, _flat(xp, y), self.rows) * _picked(xp, _flat(xp, x), self.columns), axis=0)
 
     def macs(self, source: tuple[int, ...]) -> int:
         return len(self.rows)
 
 
+def _flat(xp: Any, x: Array) -> Array:
+    return xp.reshape(x, (x.shape[0], math.prod(x.shape[1:])))
+
+
+def _picked(xp: Any, x: Array, index: Any) -> Array:
+    """x[:, index]."""
+    return xp.take(x, alike(xp, np.asarray(index), x, integer=True), axis=1)
+
+
+def _gathered(xp: Any, sent: Array, groups: NDArray[np.int64]) -> Array:
+    """Sums over groups of connections, (batch, connections) -> (batch, groups)."""
+    padded = xp.concat([sent, xp.zeros_like(sent[:, :1])], axis=1)
+    return xp.sum(xp.reshape(_picked(xp, padded, groups.ravel()), (sent.shape[0], *groups.shape)), axis=-1)
+
+
+def _grouped(ends: tuple[int, ...], count: int) -> NDArray[np.int64]:
+    """For each element the connections that end there, filled up with the number of connections."""
+    order = np.argsort(ends, kind="stable")
+    sizes = np.bincount(ends, minlength=count)
+    place = np.arange(len(ends)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    groups = np.full((count, max(int(sizes.max()), 1)), len(ends))
+    groups[np.asarray(ends)[order], place] = order
+    return groups
+
+
 @dataclass(frozen=True)
-class Convolution:
-    """A kernel slid over a sheet: y[o,p,q] = sum_(c,i,j) w[o,c,i,j] x[c,p+i-r,q+j-s], weights (out, in, height, width).
+class Mean:
+    """Everything meets the mean: y_i = w mean_j x_j, weights (1,)."""
 
-    Kernel sides are odd; `padding` is "zero" (nothing outside) or "circular" (the sheet is a torus).
-    """
-
-    channels_out: int
-    channels_in: int
-    kernel: tuple[int, int]
-    padding: str = "zero"
-
-    def __post_init__(self) -> None:
-        if self.padding not in ("zero", "circular"):
-            raise ShapeError(f"convolution: padding {self.padding!r} is not one of 'zero', 'circular'")
-        if any(side < 1 or side % 2 == 0 for side in self.kernel):
-            raise ShapeError(f"convolution: kernel {self.kernel} must have odd sides")
+    shape: tuple[int, ...]
 
     @property
-    def weight_shape(self) -> tuple[int, int, int, int]:
-        return (self.channels_out, self.channels_in, *self.kernel)
+    def weight_shape(self) -> tuple[int]:
+        return (1,)
 
     @property
     def fan_in(self) -> int:
-        return self.channels_in * math.prod(self.kernel)
+        return math.prod(self.shape)
 
     @property
     def fan_out(self) -> int:
-        return self.channels_out * math.prod(self.kernel)
+        return math.prod(self.shape)
 
     def output_shape(self, source: tuple[int, ...]) -> tuple[int, ...]:
-        if len(source) != 3 or source[0] != self.channels_in:
-            raise ShapeError(f"a convolution over {self.channels_in} channels cannot take signals of shape {source}")
-        return (self.channels_out, *source[1:])
-
-    def _taps(self) -> list[tuple[int, int, int, int]]:
-        rows, columns = self.kernel
-        return [(i, j, i - rows // 2, j - columns // 2) for i in range(rows) for j in range(columns)]
-
-    def _shift(self, xp: Any, x: Array, down: int, right: int) -> Array:
-        """s[p, q] = x[p + down, q + right], by the padding's rule outside the sheet."""
-        if self.padding == "circular":
-            return xp.roll(x, (-down, -right), axis=(2, 3))
-        height, width = x.shape[2:]
-        shifted = xp.zeros_like(x)
-        if abs(down) >= height or abs(right) >= width:
-            return shifted
-        to = (slice(max(0, -down), height - max(0, down)), slice(max(0, -right), width - max(0, right)))
-        of = (slice(max(0, down), height + min(0, down)), slice(max(0, right), width + min(0, right)))
-        shifted[(..., *to)] = x[(..., *of)]
-        return shifted
+        if source != self.shape:
+            raise ShapeError(f"a mean over elements of shape {self.shape} cannot take signals of shape {source}")
+        return self.shape
 
     def apply(self, xp: Any, weight: Array, x: Array) -> Array:
-        return sum(_mix(xp, weight[:, :, i, j], self._shift(xp, x, a, b)) for i, j, a, b in self._taps())
+        return weight * xp.mean(x, axis=tuple(range(1, x.ndim)), keepdims=True) + xp.zeros_like(x)
 
     def transpose(self, xp: Any, weight: Array, y: Array) -> Array:
-        return sum(_mix(xp, weight[:, :, i, j].T, self._shift(xp, y, -a, -b)) for i, j, a, b in self._taps())
+        return self.apply(xp, weight, y)
 
     def outer(self, xp: Any, y: Array, x: Array) -> Array:
-        grids = [xp.tensordot(y, self._shift(xp, x, a, b), axes=((0, 2, 3), (0, 2, 3))) for _, _, a, b in self._taps()]
-        return xp.reshape(xp.stack(grids, axis=-1), self.weight_shape)
+        inner = tuple(range(1, x.ndim))
+        return xp.reshape(xp.sum(xp.sum(y, axis=inner) * xp.mean(x, axis=inner)), (1,))
 
     def macs(self, source: tuple[int, ...]) -> int:
-        return math.prod(self.weight_shape) * math.prod(source[1:])
+        return 2 * math.prod(source)
 
 
-def _mix(xp: Any, matrix: Array, sheet: Array) -> Array:
-    """Mix channels: (o, c), (batch, c, h, w) -> (batch, o, h, w)."""
-    batch, channels, height, width = sheet.shape
-    flat = matrix @ xp.reshape(sheet, (batch, channels, height * width))
-    return xp.reshape(flat, (batch, matrix.shape[0], height, width))
+def alike(xp: Any, values: NDArray[Any], like: Array, *, integer: bool = False) -> Array:
+    """A NumPy array as an array of the namespace, on the device and in the precision of `like`."""
+    place = {"device": like.device} if hasattr(like, "device") else {}
+    return xp.asarray(values, **place) if integer else xp.asarray(values, dtype=like.dtype, **place)
 
 
 @dataclass(frozen=True)

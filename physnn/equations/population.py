@@ -7,7 +7,7 @@ small (states x states, per element), its companion local, and its printing to a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ import sympy as sp
 
 from physnn.equations import dimensions
 from physnn.equations.functions import complex_valued
+from physnn.equations.integrators import check_integrator
 from physnn.equations.parse import STEP, TIME, Line, checked_name, is_noise, parse_expression, shortened, split_lines
 from physnn.errors import EquationError, ParameterError, ShapeError, nearest
 
@@ -75,6 +76,9 @@ class Population:
     values: Mapping[str, Any] = field(default_factory=dict)
     """values of parameters and initial values of states, scalars or arrays that broadcast to `shape`, SI units"""
     text: str = ""
+    integrator: str = "euler"
+    """how simulators step the flows in time (`physnn.equations.integrators`); a substrate that is not stepped, or that
+    has an integrator of its own, does not look at it"""
 
     @classmethod
     def from_text(
@@ -86,6 +90,7 @@ class Population:
         *,
         events: Sequence[Event] = (),
         projections: Mapping[str, str] | None = None,
+        integrator: str = "euler",
     ) -> Population:
         """Read a description (`physnn.equations.parse` has the grammar) and check names, shapes and dimensions.
 
@@ -102,13 +107,18 @@ class Population:
         events : sequence of Event
         projections : mapping
             state -> expression in that state alone, applied after each step, such as {"x": "max(x, 0)"}.
+        integrator : str
+            One of `physnn.equations.integrators.INTEGRATORS`.
 
         Raises
         ------
-        EquationError, ShapeError, ParameterError
+        EquationError, ShapeError, ParameterError, UnknownNameError
         """
         try:
-            return _Builder(name, shape, equations, values or {}, events, projections or {}).build()
+            found = _Builder(name, shape, equations, values or {}, events, projections or {}).build()
+            found = replace(found, integrator=integrator)
+            check_integrator(found, f"population {shortened(name)}")
+            return found
         except RecursionError:
             raise EquationError(
                 f"population {name!r}: equations nested too deeply; use definitions for their parts"
@@ -122,8 +132,9 @@ class Population:
 
     @cached_property
     def noises(self) -> tuple[str, ...]:
-        """Names of the white noises in the flows and definitions: xi, xi_1, ..."""
-        found = {str(s) for e in (*self.flows.values(), *self.definitions.values()) for s in e.free_symbols}
+        """Names of the white noises in flows, in the maps made of them, and in definitions: xi, xi_1, ..."""
+        everything = (*self.flows.values(), *self.maps.values(), *self.definitions.values())
+        found = {str(s) for expression in everything for s in expression.free_symbols}
         return tuple(sorted(name for name in found if is_noise(name) and name not in self.variables))
 
     @cached_property

@@ -179,7 +179,7 @@ class Run:
         for coupling in self.system.arriving(population.name, arrival):
             sent = self.in_flight(coupling) if delayed else self.signal(coupling)
             if sent is not None:
-                total = total + coupling.operator.apply(np, self.weights(coupling), sent)
+                total = total + coupling.operator.apply(xp, self.weights(coupling), sent)
         here[arrival] = total
 
     def weights(self, coupling: Coupling) -> NDArray:
@@ -246,8 +246,11 @@ class Run:
             if name in population.held:
                 change = np.where(resting, 0.0, change)
             moved[f"{population.name}.{name}"] = here[name] + change
-        for name, following in population.maps.items():
-            moved[f"{population.name}.{name}"] = self.compute(population, following)
+        for name, expression in population.maps.items():
+            following = self.compute(population, expression)
+            if name in population.held:
+                following = np.where(resting, here[name], following)
+            moved[f"{population.name}.{name}"] = following
         return moved
 
     def _plastic(self, coupling: Coupling, rule: Population) -> dict[str, NDArray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from graphlib import CycleError
 from typing import Any
@@ -15,6 +15,7 @@ import sympy as sp
 
 from physnn.equations import dimensions
 from physnn.equations.coupling import Coupling, Input, Output, check_weights, weight_dimension
+from physnn.equations.integrators import stepped
 from physnn.equations.operators import Dense, OneToOne
 from physnn.equations.population import Population
 from physnn.equations.schedule import Task, loop_message, schedule, topological
@@ -86,6 +87,14 @@ class System:
     def leaving(self, population: str) -> list[Coupling]:
         """Couplings that start at a population."""
         return [c for c in self.couplings.values() if c.source == population]
+
+    @cached_property
+    def discrete(self) -> System:
+        """The System as simulators step it: flows of every integrator but explicit Euler as maps."""
+        populations = {name: stepped(population) for name, population in self.populations.items()}
+        if all(populations[name] is population for name, population in self.populations.items()):
+            return self
+        return replace(self, populations=populations)
 
     @cached_property
     def schedule(self) -> tuple[Task, ...]:
@@ -357,7 +366,8 @@ def _essence(population: Population) -> tuple[object, ...]:
         *(population.resets[event.name] for event in population.events),
     )
     equations = [[(name, sp.srepr(e)) for name, e in sorted(group.items())] for group in groups]
-    return (population.name, population.shape, repr(dict(population.variables)), equations, sorted(population.held))
+    variables, held = repr(dict(population.variables)), sorted(population.held)
+    return (population.name, population.shape, variables, equations, held, population.integrator)
 
 
 def _named(items: Iterable[Any], kind: str) -> dict[str, Any]:

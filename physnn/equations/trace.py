@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Array = Any
@@ -35,3 +35,10 @@ class Trace:
     def steady(self) -> bool:
         """Whether this is a steady state."""
         return self.step == 0
+
+    def only(self, record: Collection[str] | None) -> Trace:
+        """The trace with the fields, couplings and output ports of these names alone; itself where None."""
+        if record is None:
+            return self
+        kept = [{n: v for n, v in found.items() if n in record} for found in (self.fields, self.sent, self.outputs)]
+        return replace(self, fields=kept[0], sent=kept[1], outputs=kept[2])

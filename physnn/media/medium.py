@@ -9,24 +9,21 @@ from typing import Any
 
 from physnn.equations import Event, Population
 from physnn.errors import EquationError, ShapeError, nearest
+from physnn.media.part import Part
 
 
 @dataclass(frozen=True)
-class Source:
+class Source(Part):
     """Where the outside world enters: `size` lines that carry the input u unchanged."""
 
     name: str
     size: int | tuple[int, ...]
+    signal: str = field(default="u", init=False, repr=False)
 
     def __post_init__(self) -> None:
         sides = self.size if isinstance(self.size, Sequence) else (self.size,)
         if not all(is_size(side) for side in sides) or not sides:
             raise ShapeError(f"source {self.name!r}: size {self.size!r} must be whole numbers, at least 1")
-
-    @property
-    def signal(self) -> str:
-        """What leaves the source."""
-        return "u"
 
     def lower(self) -> Population:
         """The source's equations: an input and nothing else."""
@@ -34,7 +31,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Medium:
+class Medium(Part):
     """A medium of one's own, written as equations.
 
     Examples
@@ -69,6 +66,8 @@ class Medium:
     projections: Mapping[str, str] = field(default_factory=dict)
     bias: bool = False
     """a constant source line runs into `arrival`, with trainable weights"""
+    integrator: str = "euler"
+    """how simulators step it in time; `physnn.equations.integrators` lists them"""
 
     def lower(self) -> Population:
         """The medium's equations, read and checked.
@@ -78,7 +77,13 @@ class Medium:
         EquationError, ShapeError, ParameterError
         """
         population = Population.from_text(
-            self.name, self.shape, self.equations, self.values, events=self.events, projections=self.projections
+            self.name,
+            self.shape,
+            self.equations,
+            self.values,
+            events=self.events,
+            projections=self.projections,
+            integrator=self.integrator,
         )
         arrivals = population.role("arrival")
         if self.bias and self.arrival not in arrivals:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from numbers import Real
@@ -14,11 +14,10 @@ import numpy as np
 from physnn import streams
 from physnn.equations import Coupling, Dense, Input, Output, Population, System
 from physnn.errors import EquationError, ParameterError, nearest
-from physnn.media.medium import Medium, Source
+from physnn.media.medium import Source
+from physnn.media.part import Part
 from physnn.media.readout import Readout
-from physnn.media.waveguide import Waveguide
 
-Part = Source | Waveguide | Medium
 BIAS = "bias"
 
 
@@ -42,6 +41,10 @@ class Link:
     """expression in the source's variables; the part's own signal where empty"""
     into: str = ""
     """arrival of the target; the part's own where empty"""
+    unit: str = ""
+    """unit of a weight; the target's own where empty"""
+    weights: Any = None
+    """initial weights in place of random ones, of the operator's `weight_shape`"""
 
     def __post_init__(self) -> None:
         if not (isinstance(self.gain, Real) and math.isfinite(self.gain)):
@@ -69,6 +72,9 @@ class Network:
     links: Sequence[Link]
     readout: Readout
     name: str = field(default="network")
+    inputs: Mapping[str, Input] = field(default_factory=dict)
+    """further input ports besides the sources: port -> Input(part, variable). On a state it sets the initial condition,
+    on a parameter (a natural frequency, a speed of sound) a value per sample."""
 
     @classmethod
     def layered(
@@ -112,13 +118,18 @@ class Network:
         if dotted:
             raise EquationError(f"network {self.name!r}: a part is called {dotted[0]!r}; use a name without a dot")
         populations = {name: part.lower() for name, part in parts.items()}
-        couplings = [self._coupling(link, parts, populations, seed) for link in self.links]
-        biased = [part for part in self.parts if not isinstance(part, Source) and part.bias]
+        couplings = [coupling for part in self.parts for coupling in part.inner(seed)]
+        couplings += [self._coupling(link, parts, populations, seed) for link in self.links]
+        biased = [part for part in self.parts if part.bias]
         for part in biased:
             couplings.append(_bias(part, populations[part.name]))
         if biased:
             populations[BIAS] = Population.from_text(BIAS, 1, "one : 1 (parameter)", {"one": 1.0})
         inputs = {part.name: Input(part.name, "u") for part in self.parts if isinstance(part, Source)}
+        taken = sorted(inputs.keys() & self.inputs.keys())
+        if taken:
+            raise EquationError(f"network {self.name!r}: the input port {taken[0]!r} has the name of a source")
+        inputs |= self.inputs
         outputs = {self.readout.port: Output(self.readout.population, self.readout.expression)}
         return System.of(populations.values(), couplings, inputs, outputs)
 
@@ -131,8 +142,10 @@ class Network:
             raise EquationError(f"link {link.label!r}: nothing can arrive at the source {target.name!r}")
         of, to = populations[link.source], populations[link.target]
         operator = link.operator or _dense(of.shape, to.shape)
-        spread = link.gain / np.sqrt(operator.fan_in)
-        weights = spread * streams.normal(seed, link.label, "weights", operator.weight_shape)
+        weights = link.weights
+        if weights is None:
+            spread = link.gain / np.sqrt(operator.fan_in)
+            weights = spread * streams.normal(seed, link.label, "weights", operator.weight_shape)
         return Coupling(
             link.label,
             link.source,
@@ -141,7 +154,7 @@ class Network:
             operator,
             link.into or target.arrival,
             link.delay,
-            unit=target.unit if isinstance(target, Medium) else "1",
+            unit=link.unit or target.unit,
             trainable=link.trainable,
             initial=weights,
         )
@@ -151,7 +164,7 @@ def _dense(source: tuple[int, ...], target: tuple[int, ...]) -> Dense:
     return Dense(int(np.prod(target)), int(np.prod(source)), target if len(target) > 1 else None)
 
 
-def _bias(part: Waveguide | Medium, population: Population) -> Coupling:
+def _bias(part: Part, population: Population) -> Coupling:
     """The constant source line into a layer; its weights start at zero."""
     operator = _dense((1,), population.shape)
     return Coupling(

@@ -9,6 +9,7 @@ from numbers import Real
 from physnn.equations import Population
 from physnn.errors import ParameterError, ShapeError, UnknownNameError
 from physnn.media.medium import is_size
+from physnn.media.part import Part
 
 ACTIVATIONS = {
     "tanh": "tanh(z)",
@@ -29,7 +30,7 @@ Z     : ohm (parameter)
 
 
 @dataclass(frozen=True)
-class Waveguide:
+class Waveguide(Part):
     """A layer of a waveguide:  tau dx/dt = sigma(z) - gamma x,  z = W x_before + b.
 
     Its steady state with gamma = 1 is the layer of a feed-forward network, x = sigma(W x_before + b).
@@ -78,16 +79,6 @@ class Waveguide:
         for quantity, value, unit in (("time constant", self.time_constant, "s"), ("impedance", self.impedance, "ohm")):
             if not _above_zero(value):
                 raise ParameterError(f"{where}: {quantity} {value} {unit} must be finite and above 0")
-
-    @property
-    def signal(self) -> str:
-        """What leaves the layer."""
-        return "x"
-
-    @property
-    def arrival(self) -> str:
-        """Where waves arrive."""
-        return "z"
 
     def lower(self) -> Population:
         """The layer's equations."""

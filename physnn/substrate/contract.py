@@ -6,7 +6,7 @@ without arguments. It never imports a learning rule, and no rule ever imports it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -80,8 +80,18 @@ class Substrate(Protocol):
         """Values as an array of the substrate's own kind, precision and place."""
         ...
 
-    def run(self, inputs: Mapping[str, Array], duration: float, state: Mapping[str, Any] | None = None) -> Trace:
-        """Run for `duration` [s, model time] from `state` (rest where not given); every wave is recorded."""
+    def run(
+        self,
+        inputs: Mapping[str, Array],
+        duration: float,
+        state: Mapping[str, Any] | None = None,
+        record: Collection[str] | None = None,
+    ) -> Trace:
+        """Run for `duration` [s, model time] from `state` (rest where not given).
+
+        Every wave is recorded, which a companion needs; with `record`, the fields, couplings and output ports of these
+        names alone.
+        """
         ...
 
     def steady(self, inputs: Mapping[str, Array], tolerance: float = 1e-9) -> Trace:

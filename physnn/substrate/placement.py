@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -45,7 +45,7 @@ class PlacedSystem:
     """parameter keys of the arrivals' offsets: zero as described, drawn with the die"""
     origin: str = ""
     """fingerprint of the System as it was described, the same on every profile"""
-    _companions: dict[str, Companion] = field(default_factory=dict, repr=False, compare=False)
+    _companions: dict[tuple[str, bool], Companion] = field(default_factory=dict, repr=False, compare=False)
     _die: dict[str, NDArray[np.float64]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -75,11 +75,32 @@ class PlacedSystem:
         """The same System placed without the die."""
         return replace(self, mismatched=False, _companions={}, _die={})
 
-    def companion(self, transport: str) -> Companion:
-        """The reflected System, made once for each kind of transport."""
-        if transport not in self._companions:
-            self._companions[transport] = reflected(self.system, transport)
-        return self._companions[transport]
+    def companion(self, transport: str, *, discrete: bool = False) -> Companion:
+        """The reflected System, made once for each kind of transport.
+
+        With `discrete`, of the steps that the populations' integrators take: the exact adjoint of a simulator's run.
+        Parameters, ports and the waves that gradients correlate have the same names in both.
+        """
+        system = self.system.discrete if discrete else self.system
+        kind = transport, system is not self.system
+        if kind not in self._companions:
+            self._companions[kind] = reflected(system, transport)
+        return self._companions[kind]
+
+    def check_record(self, record: Collection[str] | None) -> None:
+        """Names of fields, couplings and output ports that a run is asked to keep.
+
+        Raises
+        ------
+        UnknownNameError
+        """
+        for name in record or ():
+            population, _, variable = name.rpartition(".")
+            known = [*self.system.outputs, *self.system.couplings]
+            if population in self.system.populations:
+                known += [f"{population}.{own}" for own in self.system.populations[population].variables]
+            if name not in known:
+                raise UnknownNameError("output port, field or coupling", name, known)
 
     @cached_property
     def weight_keys(self) -> frozenset[str]:

@@ -60,19 +60,19 @@ class SloppySubstrate:
             return trace
         return replace(trace, outputs={n: v.astype(np.float16).astype(float) for n, v in trace.outputs.items()})
 
-    def run(self, inputs, duration, state=None):
+    def run(self, inputs, duration, state=None, record=None):
         steps = round(duration / self.placed.step)
         self.runs += state is None
         trace = self.engine(self.placed.system, self.runs - 1).run(inputs, steps, self.placed.step, state)
         self.count(inputs)
-        return self.rough(trace)
+        return self.rough(trace).only(record)
 
     def steady(self, inputs, tolerance=1e-9):
         self.count(inputs)
         return self.rough(self.engine(self.placed.system, 0).steady(inputs, tolerance))
 
     def companion(self, spec, about):
-        companion = self.placed.companion(spec.transport)
+        companion = self.placed.companion(spec.transport, discrete=not about.steady)
         self.held |= self.placed.realise(self.placed.feedback(companion))
         return SloppyCompanion(self, companion, about)
 

@@ -12,9 +12,9 @@ sloppy = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(sloppy)
 
 CAUGHT_BY = {
-    "float16 states": ("stationary states", "waveguide, tanh"),
+    "float16 states": ("stationary states", "waveguide-tanh"),
     "forgotten transpose": ("transposed couplings", "dense"),
-    "shared random stream": ("seeds", "waveguide, tanh"),
+    "shared random stream": ("seeds", "waveguide-tanh"),
     "off-by-one delay": ("delays", "pulse arrives on time"),
 }
 

@@ -4,9 +4,9 @@ import array_api_compat.torch as xt
 import numpy as np
 import pytest
 import torch
-from scipy.signal import correlate2d
+from scipy.ndimage import correlate
 
-from physnn.equations import Convolution, Dense, OneToOne, Sparse, Transposed
+from physnn.equations import Convolution, Dense, Mean, OneToOne, Poisson, Sparse, Transposed
 from physnn.errors import ShapeError
 
 CASES = {
@@ -19,6 +19,15 @@ CASES = {
     "circular padding": (Convolution(2, 3, (5, 3), "circular"), (3, 4, 6)),
     "kernel larger than the sheet": (Convolution(2, 1, (5, 7)), (1, 2, 2)),
     "circular kernel larger than the sheet": (Convolution(1, 2, (5, 3), "circular"), (2, 3, 2)),
+    "mirror padding": (Convolution(2, 3, (3, 5), "mirror"), (3, 4, 5)),
+    "a line": (Convolution(2, 1, (1, 3), "mirror"), (1, 1, 6)),
+    "sparse sheets": (Sparse((0, 0, 11, 1, 0), (4, 1, 1, 0, 4), 12, 6, (2, 3, 2)), (1, 2, 3)),
+    "mean": (Mean((2, 3)), (2, 3)),
+    "Poisson, clamped": (Poisson((2, 3, 4), "zero"), (2, 3, 4)),
+    "Poisson, periodic": (Poisson((1, 5, 4), "circular"), (1, 5, 4)),
+    "Poisson, free": (Poisson((1, 3, 5), "mirror"), (1, 3, 5)),
+    "Poisson on a line": (Poisson((2, 1, 6), "mirror"), (2, 1, 6)),
+    "transposed Poisson": (Transposed(Poisson((1, 3, 5), "mirror"), (1, 3, 5)), (1, 3, 5)),
     "transposed dense": (Transposed(Dense(4, 3), (3,)), (4,)),
     "transposed from a sheet": (Transposed(Dense(3, 8), (2, 2, 2)), (3,)),
     "transposed convolution": (Transposed(Convolution(2, 3, (3, 3)), (3, 4, 5)), (2, 4, 5)),
@@ -101,16 +110,43 @@ def test_torch_gives_the_same_numbers_in_its_own_precision(case, dtype):
         )
 
 
-@pytest.mark.parametrize(("padding", "boundary"), [("zero", "fill"), ("circular", "wrap")])
+@pytest.mark.parametrize(("padding", "boundary"), [("zero", "constant"), ("circular", "wrap"), ("mirror", "mirror")])
 def test_convolution_is_scipys_correlation(padding, boundary):
     rng = np.random.default_rng(5)
     w, x = rng.normal(size=(2, 3, 3, 5)), rng.normal(size=(2, 3, 6, 7))
     found = Convolution(2, 3, (3, 5), padding).apply(np, w, x)
-    wanted = [
-        [sum(correlate2d(sheet[c], w[o, c], mode="same", boundary=boundary) for c in range(3)) for o in range(2)]
-        for sheet in x
-    ]
+    wanted = [[sum(correlate(sheet[c], w[o, c], mode=boundary) for c in range(3)) for o in range(2)] for sheet in x]
     assert np.allclose(found, wanted, atol=1e-13)
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 6), (2, 1, 7)])
+@pytest.mark.parametrize("edges", ["zero", "circular", "mirror"])
+def test_poisson_undoes_the_laplacian(edges, shape):
+    """lap (lap^-1 x) = x, but for what the Laplacian cannot reach: where no edge is clamped, sums weighed by area."""
+    rng = np.random.default_rng(7)
+    line = np.array([1.0, -2.0, 1.0])
+    kernel = np.zeros((3, 3)) if shape[1] > 1 else line[None, :]
+    if shape[1] > 1:
+        kernel[1] += line
+        kernel[:, 1] += line
+    weights = np.einsum("oc,ij->ocij", np.eye(shape[0]), kernel)
+    laplacian = Convolution(shape[0], shape[0], kernel.shape, edges)
+    x, poisson = rng.normal(size=(3, *shape)), Poisson(shape, edges)
+    if edges != "zero":
+        area = np.ones(shape)
+        if edges == "mirror":
+            area[..., [0, -1]] *= 0.5
+            if shape[1] > 1:
+                area[..., [0, -1], :] *= 0.5
+        x -= np.sum(area * x, axis=(2, 3), keepdims=True) / np.sum(area, axis=(1, 2), keepdims=True)
+    y = poisson.apply(np, np.array([2.0]), x)
+    assert np.allclose(laplacian.apply(np, weights, y), 2 * x, rtol=0, atol=1e-12)
+
+
+def test_mean_is_the_mean_for_everyone():
+    x = np.random.default_rng(8).normal(size=(4, 2, 3))
+    found = Mean((2, 3)).apply(np, np.array([0.5]), x)
+    assert np.allclose(found, 0.5 * np.mean(x, axis=(1, 2), keepdims=True) * np.ones((1, 2, 3)))
 
 
 def test_sparse_is_a_dense_matrix_with_the_listed_entries():
@@ -146,6 +182,12 @@ def test_counts():
         lambda: Sparse((2,), (0,), 2, 2),
         lambda: Sparse((0,), (-1,), 2, 2),
         lambda: Sparse((0,), (0,), 2, 2).output_shape((3,)),
+        lambda: Sparse((0,), (0,), 2, 2, (3,)),
+        lambda: Mean((3,)).output_shape((4,)),
+        lambda: Poisson((1, 3, 3), "reflect"),
+        lambda: Poisson((1, 3, 3)).output_shape((1, 3, 4)),
+        lambda: Convolution(1, 1, (5, 5), "mirror").output_shape((1, 2, 9)),
+        lambda: Convolution(1, 1, (5, 5), "circular").output_shape((1, 1, 9)),
         lambda: Convolution(1, 1, (2, 3)),
         lambda: Convolution(1, 1, (3, 3), "reflect"),
         lambda: Convolution(1, 2, (3, 3)).output_shape((1, 4, 4)),

@@ -27,6 +27,7 @@ def checks() -> Iterator[tuple[str, str, Check]]:
     yield "contract", plain.name, partial(housekeeping.is_substrate, case=plain)
     for case in (*media, *features):
         yield from _waves(case)
+    yield "chosen records", plain.name, partial(waves.chosen_records, case=plain)
     yield "delays", "pulse arrives on time", waves.pulse_arrives
     yield "conserved energy", "lossless ring", waves.energy_is_conserved
     yield "noise in equations", "keyed draws", waves.noise_is_keyed

@@ -8,7 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physnn import streams
-from physnn.equations import Convolution, Coupling, Dense, Event, Input, OneToOne, Output, Population, Sparse, System
+from physnn.equations import (
+    Convolution,
+    Coupling,
+    Dense,
+    Event,
+    Input,
+    Mean,
+    OneToOne,
+    Output,
+    Poisson,
+    Population,
+    Sparse,
+    System,
+)
+from physnn.equations.integrators import INTEGRATORS
 from physnn.equations.operators import Operator
 from physnn.media.catalogue import MEDIA
 
@@ -188,9 +202,27 @@ def complex_states() -> Case:
     return Case("complex states", system, {"in": draw("complex", BATCH, 3)}, step=0.02, stationary=False)
 
 
+def integrated(integrator: str) -> Case:
+    """Two layers of damped anharmonic oscillators, stepped by one of the integrators."""
+    equations = """
+    dx/dt = v                      : 1
+    dv/dt = z - g*v - k*x - x**3*b : 1/s
+    z : 1/s**2 (arrival)
+    g : 1/s    (trainable)
+    k : 1/s**2 (trainable)
+    b : 1/s**2 (parameter)
+    """
+    values = {"g": 0.6, "k": 1.5, "b": 0.4}
+    layers = [Population.from_text(name, 3, equations, values, integrator=integrator) for name in ("a", "b")]
+    couplings = [replace(_dense("in", "a", 3, 3), unit="1/s**2"), replace(_dense("a", "b", 3, 3), unit="1/s**2")]
+    inputs = {"in": draw("integrated", BATCH, 3)}
+    return Case(f"integrators, {integrator}", _system(layers, couplings, "b", "x*(1 + x/2)"), inputs, stationary=False)
+
+
 def features() -> list[Case]:
     """One case for each feature of a System that is no medium of its own."""
-    return [delays(), loop(), junction(), projection(), maps(), events(), noise(), complex_states()]
+    found = [delays(), loop(), junction(), projection(), maps(), events(), noise(), complex_states()]
+    return [*found, *(integrated(name) for name in INTEGRATORS if name != "euler")]
 
 
 def operators() -> dict[str, tuple[Operator, tuple[int, ...], tuple[int, ...]]]:
@@ -201,6 +233,10 @@ def operators() -> dict[str, tuple[Operator, tuple[int, ...], tuple[int, ...]]]:
         "sparse": (Sparse((0, 2, 2, 1), (1, 0, 3, 3), 3, 4), (4,), (3,)),
         "convolution, zero padding": (Convolution(2, 3, (3, 3), "zero"), (3, 4, 5), (2, 4, 5)),
         "convolution, circular padding": (Convolution(2, 3, (3, 3), "circular"), (3, 4, 5), (2, 4, 5)),
+        "convolution, mirror padding": (Convolution(2, 3, (3, 5), "mirror"), (3, 4, 5), (2, 4, 5)),
+        "mean": (Mean((2, 3)), (2, 3), (2, 3)),
+        "Poisson, clamped edges": (Poisson((2, 4, 5), "zero"), (2, 4, 5), (2, 4, 5)),
+        "Poisson, free edges": (Poisson((1, 4, 5), "mirror"), (1, 4, 5), (1, 4, 5)),
     }
 
 

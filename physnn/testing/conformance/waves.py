@@ -56,6 +56,16 @@ def continued(bench: Bench, case: Case) -> Iterator[Measured]:
     yield relative(joined, wanted), bench.tolerance(10 * case.steps)
 
 
+def chosen_records(bench: Bench, case: Case) -> Iterator[Measured]:
+    """A run that is asked to keep one output keeps it, to the bit, and nothing else."""
+    whole, chosen = (bench.build(case.system, step=case.step) for _ in range(2))
+    wanted = bench.run(whole, case.inputs, case.steps)
+    inputs = {name: chosen.asarray(value) for name, value in case.inputs.items()}
+    found = chosen.run(inputs, case.steps * case.step, record=["y"])
+    yield relative(found.outputs["y"], wanted.outputs["y"]), 0.0
+    yield float(len({**found.fields, **found.sent, **found.outputs}) - 1), 0.0
+
+
 def batches(bench: Bench, case: Case) -> Iterator[Measured]:
     """A batch of n gives what n batches of one give, each on a substrate as fresh."""
     together = as_numpy(bench.run(bench.build(case.system, step=case.step), case.inputs, case.steps).outputs["y"])

@@ -1,0 +1,36 @@
+"""What a network is made of."""
+
+from __future__ import annotations
+
+from physnn.equations import Coupling, Population
+
+
+class Part:
+    """A medium: one population of elements, and how it is coupled to itself.
+
+    Subclasses are frozen dataclasses with a `name`; they write their equations in `lower` and, where elements of the
+    medium act on each other (the Laplacian of a field, the couplings of oscillators), the couplings in `inner`.
+    """
+
+    name: str
+    signal: str = "x"
+    """expression that couplings carry away"""
+    arrival: str = "z"
+    """name under which couplings deliver"""
+    unit: str = "1"
+    """unit of a weight that arrives here: that of the arrival divided by that of the signal"""
+    bias: bool = False
+    """whether a constant source line runs into `arrival`, with trainable weights"""
+
+    def lower(self) -> Population:
+        """The medium's equations, read and checked.
+
+        Raises
+        ------
+        EquationError, ShapeError, ParameterError
+        """
+        raise NotImplementedError(f"{type(self).__name__} must write its equations in `lower`")
+
+    def inner(self, seed: int) -> tuple[Coupling, ...]:
+        """Couplings of the medium with itself, random weights drawn from `seed`."""
+        return ()
