@@ -17,6 +17,7 @@ import torch
 
 from physnn.equations import Coupling, Population, System, Trace
 from physnn.equations.generate import function
+from physnn.equations.newton import corrected, solve
 from physnn.equations.parse import STEP, TIME
 from physnn.equations.stationary import closed_form, residuals
 from physnn.errors import NumericsError
@@ -24,7 +25,6 @@ from physnn.substrate.contract import check_constant
 
 Tensor = torch.Tensor
 Environment = dict[str, Any]
-_NEWTON_STEPS = 60
 
 
 class Compiled:
@@ -81,37 +81,29 @@ class Compiled:
         if solution is not None:
             return self._bundle(solution)
         zero = residuals(self.population)
-        rows = self._bundle({name: zero[name] for name in names})
-        entries = {(a, b): zero[a].diff(self.population.symbols[b]) for a in names for b in names}
-        slope = self._bundle({f"{a}/{b}": e for (a, b), e in entries.items()})
-        return lambda here: _newton(self.population, names, rows, slope, here)
+        return lambda here: _solved(self.population, {name: zero[name] for name in names}, here)
 
 
-def _newton(
-    population: Population,
-    names: tuple[str, ...],
-    rows: Callable[[Environment], dict[str, Any]],
-    slope: Callable[[Environment], dict[str, Any]],
-    here: Environment,
-) -> dict[str, Tensor]:
-    """Newton's method, element by element, from the present values."""
-    here = dict(here)
-    precision = torch.finfo(here[names[0]].dtype).eps * 8
-    for _ in range(_NEWTON_STEPS):
-        shape = torch.broadcast_shapes(*(_shape(v) for v in here.values()))
-        value = torch.stack([_filled(v, here[names[0]], shape) for v in rows(here).values()], dim=-1)
-        flat = torch.stack([_filled(v, here[names[0]], shape) for v in slope(here).values()], dim=-1)
-        matrix = flat.reshape(*value.shape, len(names))
-        change = value / matrix[..., 0] if len(names) == 1 else torch.linalg.solve(matrix, value)
-        here |= {name: here[name] - change[..., index] for index, name in enumerate(names)}
-        size = max(float(here[name].detach().abs().max()) for name in names)
-        if size != size or size == float("inf"):
-            break
-        if float(change.detach().abs().max()) <= precision * max(size, 1.0):
-            return {name: here[name] for name in names}
-    raise NumericsError(
-        f"population {population.name!r}: no solution for {', '.join(names)} after {_NEWTON_STEPS} Newton steps"
-    )
+def _solved(population: Population, zero: Mapping[str, sp.Expr], here: Environment) -> dict[str, Tensor]:
+    """Newton's method, element by element, from the present values.
+
+    The search itself is not recorded by autograd; one last correction is, which has the derivatives of the solution
+    (implicit-function theorem).
+    """
+    start = {name: here[name].detach() for name in zero}
+    shape = next(iter(start.values())).shape
+
+    def compute(expressions: tuple[sp.Expr, ...], values: Mapping[str, Tensor]) -> list[Tensor]:
+        known = here | dict(values)
+        used = sorted({str(s) for e in expressions for s in e.free_symbols})
+        compiled = function(tuple(population.symbols[n] for n in used), expressions)
+        like = next(iter(values.values()))
+        return [_filled(v, like, shape) for v in compiled(xp, *[known[n] for n in used])]
+
+    with torch.no_grad():
+        found = solve(population, zero, start, compute)
+    tracked = [v for v in here.values() if isinstance(v, Tensor) and v.requires_grad]
+    return corrected(population, zero, found, compute) if tracked else found
 
 
 class Engine:
@@ -257,10 +249,6 @@ class Engine:
 def is_finite(value: Tensor) -> bool:
     """Whether all numbers are finite. A finite sum settles it, at a quarter of the cost of looking at each."""
     return math.isfinite(abs(value.detach().sum().item())) or bool(torch.isfinite(value).all())
-
-
-def _shape(value: Any) -> tuple[int, ...]:
-    return tuple(value.shape) if isinstance(value, Tensor) else ()
 
 
 def _filled(value: Any, like: Tensor, shape: tuple[int, ...]) -> Tensor:

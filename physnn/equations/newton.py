@@ -10,19 +10,19 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+import array_api_compat
 import numpy as np
 import sympy as sp
-from numpy.typing import NDArray
 
 from physnn.equations.adjoint import partials
+from physnn.equations.operators import alike
 from physnn.equations.population import Population, Variable
 from physnn.errors import NumericsError
 
-Array = NDArray[Any]
+Array = Any
 Compute = Callable[[tuple[sp.Expr, ...], Mapping[str, Array]], list[Array]]
 _STEPS = 100
 _HALVINGS = 50
-_ROUNDING = 4 * float(np.finfo(float).eps)
 
 
 def solve(
@@ -42,27 +42,38 @@ def solve(
     start : mapping
         Unknown -> first guess, (batch, *shape).
     compute : callable
-        (expressions, values of the unknowns) -> their values, each (batch, *shape).
+        (expressions, values of the unknowns) -> their values, each (batch, *shape), arrays of the kind of `start`.
 
     Raises
     ------
     NumericsError
         No solution was found.
     """
-    problem = _Problem(population, residuals, compute)
+    problem = _Problem(population, residuals, compute, start)
     with np.errstate(all="ignore"):
         return problem.unpacked(_search(problem, problem.packed(start)))
+
+
+def corrected(
+    population: Population, residuals: Mapping[str, sp.Expr], found: Mapping[str, Array], compute: Compute
+) -> dict[str, Array]:
+    """One more Newton step from a solution: the same numbers, with the derivatives of the solution for autograd."""
+    problem = _Problem(population, residuals, compute, found)
+    x = problem.packed(found)
+    slope, _ = problem.linearised(x)
+    return problem.unpacked(x - _solution(problem, slope, problem.residual(x)))
 
 
 class _Problem:
     """Residuals and their slopes as real arrays (batch, *shape, rows) and (batch, *shape, rows, columns)."""
 
     def __init__(
-        self,
-        population: Population,
-        residuals: Mapping[str, sp.Expr],
-        compute: Compute,
+        self, population: Population, residuals: Mapping[str, sp.Expr], compute: Compute, start: Mapping[str, Array]
     ) -> None:
+        one = next(iter(start.values()))
+        self.xp = array_api_compat.array_namespace(one)
+        self.kind = one.real.dtype if "complex" in str(one.dtype) else one.dtype
+        self.rounding = 4 * float(self.xp.finfo(self.kind).eps)
         self.name = population.name
         self.variables = tuple(population.variables[name] for name in residuals)
         self.rows = tuple(residuals.values())
@@ -76,8 +87,8 @@ class _Problem:
         parts: list[Array] = []
         for variable in self.variables:
             value = values[variable.name]
-            parts += [np.real(value), np.imag(value)] if variable.complex else [value]
-        return np.stack(parts, axis=-1).astype(float)
+            parts += [self.xp.real(value), self.xp.imag(value)] if variable.complex else [value]
+        return self.xp.astype(self.xp.stack(parts, axis=-1), self.kind)
 
     def unpacked(self, x: Array) -> dict[str, Array]:
         found, column = {}, 0
@@ -94,13 +105,19 @@ class _Problem:
         count, values = len(self.rows), self.compute((*self.sizes, *self.slopes), self.unpacked(x))
         sizes, slopes = values[:count], values[count:]
         columns = [self._real(slopes[k : k + count]) for k in range(0, len(slopes), count)]
-        return np.stack(columns, axis=-1), self._real(sizes, both=True)
+        return self.xp.stack(columns, axis=-1), self._real(sizes, both=True)
 
     def _real(self, values: list[Array], *, both: bool = False) -> Array:
         parts: list[Array] = []
         for variable, value in zip(self.variables, values, strict=True):
-            parts += [np.real(value), np.real(value) if both else np.imag(value)] if variable.complex else [value]
-        return np.stack(parts, axis=-1)
+            parts += self._parts(value, both) if variable.complex else [value]
+        return self.xp.stack(parts, axis=-1)
+
+    def _parts(self, value: Array, both: bool) -> list[Array]:
+        """Real and imaginary part, or `both` times the value, which is real."""
+        if "complex" not in str(value.dtype):
+            return [value, value if both else self.xp.zeros_like(value)]
+        return [self.xp.real(value), self.xp.real(value) if both else self.xp.imag(value)]
 
 
 @lru_cache(maxsize=256)
@@ -114,31 +131,34 @@ def _derived(
 
 
 def _search(problem: _Problem, x: Array) -> Array:
+    xp, rounding = problem.xp, problem.rounding
     value = problem.residual(x)
     for _ in range(_STEPS):
         slope, size = problem.linearised(x)
-        exact = np.all(np.abs(value) <= _ROUNDING * size, axis=-1)
+        exact = xp.all(xp.abs(value) <= rounding * size, axis=-1)
         # Where the equations hold already, their slope does not matter and may vanish.
-        slope = np.where(exact[..., None, None], np.eye(value.shape[-1]), slope)
-        change = np.where(exact[..., None], 0.0, _solution(problem, slope, value))
-        done = exact | np.all(np.abs(change) <= _ROUNDING * np.abs(x), axis=-1)
-        if np.all(done):
+        one = alike(xp, np.eye(value.shape[-1]), value)
+        slope = xp.where(exact[..., None, None], one, slope)
+        change = xp.where(exact[..., None], xp.zeros_like(value), _solution(problem, slope, value))
+        done = exact | xp.all(xp.abs(change) <= rounding * xp.abs(x), axis=-1)
+        if xp.all(done):
             return x - change
         x, value, stuck = _descent(problem, x, change, value, slope, done)
-        if np.any(stuck & np.any(np.abs(change) > 1e-9 * np.abs(x), axis=-1)):
+        if xp.any(stuck & xp.any(xp.abs(change) > 2**22 * rounding * xp.abs(x), axis=-1)):
             break
-        if np.all(stuck | done):
+        if xp.all(stuck | done):
             return x
     raise problem.error(f"has no solution that Newton's method finds in {_STEPS} steps")
 
 
 def _solution(problem: _Problem, slope: Array, value: Array) -> Array:
     """The Newton correction: slope^-1 value."""
+    xp = problem.xp
     try:
-        change = np.linalg.solve(slope, value[..., None])[..., 0]
-    except np.linalg.LinAlgError:
+        change = xp.linalg.solve(slope, value[..., None])[..., 0]
+    except (np.linalg.LinAlgError, RuntimeError):  # torch has an error of its own, derived from the latter
         raise problem.error("has no unique solution (its derivative vanishes)") from None
-    if not np.all(np.isfinite(change)):
+    if not xp.all(xp.isfinite(change)):
         raise problem.error("meets a number that is not finite")
     return change
 
@@ -151,17 +171,19 @@ def _descent(
     This test does not depend on how equations are scaled (Deuflhard, Newton Methods for Nonlinear Problems, 2004,
     section 3.3): volts and amperes need not be weighed against each other.
     """
-    scale = np.maximum(np.abs(x), np.abs(change))
-    scale = np.where(scale > 0, scale, 1.0)
-    size = np.max(np.abs(change) / scale, axis=-1)
-    share = np.ones(size.shape)
+    xp = problem.xp
+    scale = xp.where(xp.abs(x) > xp.abs(change), xp.abs(x), xp.abs(change))
+    scale = xp.where(scale > 0, scale, xp.ones_like(scale))
+    size = xp.max(xp.abs(change) / scale, axis=-1)
+    share = xp.ones_like(size)
     for _ in range(_HALVINGS):
         following = x - share[..., None] * change
         found = problem.residual(following)
-        left = np.linalg.solve(slope, np.where(np.isfinite(found), found, np.inf)[..., None])[..., 0]
-        worse = ~(np.max(np.abs(left) / scale, axis=-1) < size) & ~done
-        if not np.any(worse):
+        finite = xp.all(xp.isfinite(found), axis=-1)
+        left = xp.linalg.solve(slope, xp.where(finite[..., None], found, xp.zeros_like(found))[..., None])[..., 0]
+        worse = ~((xp.max(xp.abs(left) / scale, axis=-1) < size) & finite) & ~done
+        if not xp.any(worse):
             return following, found, worse
-        share = np.where(worse, share / 2, share)
+        share = xp.where(worse, share / 2, share)
     keep = worse[..., None]
-    return np.where(keep, x, following), np.where(keep, value, found), worse
+    return xp.where(keep, x, following), xp.where(keep, value, found), worse

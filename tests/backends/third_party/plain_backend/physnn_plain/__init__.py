@@ -33,16 +33,17 @@ class PlainSubstrate:
     def engine(self, system):
         return Interpreter(system, self.state["held"], seed=self.placed.seed)
 
-    def run(self, inputs, duration, state=None):
+    def run(self, inputs, duration, state=None, record=None):
         self.count(inputs)
-        return self.engine(self.placed.system).run(inputs, self.placed.steps(duration), self.placed.step, state)
+        trace = self.engine(self.placed.system).run(inputs, self.placed.steps(duration), self.placed.step, state)
+        return trace.only(record)
 
     def steady(self, inputs, tolerance=1e-9):
         self.count(inputs)
         return self.engine(self.placed.system).steady(inputs, tolerance)
 
     def companion(self, spec, about):
-        return PlainCompanion(self, self.placed.companion(spec.transport), about)
+        return PlainCompanion(self, self.placed.companion(spec.transport, discrete=not about.steady), about)
 
     def write(self, parameters):
         self.placed.check_write(parameters)
