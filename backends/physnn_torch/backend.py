@@ -74,7 +74,7 @@ class TorchSubstrate:
         """of stationary states"""
         self.meter = Meter(host_is_device=True)
         self.cost = cost_of(placed.system, self.engine.dtype.itemsize)
-        self._companions: dict[tuple[str, bool], tuple[Engine, Cost]] = {}
+        self._companions: dict[tuple[CompanionSpec, bool], tuple[Engine, Cost]] = {}
         self._noisy = any(p.noises for p in placed.system.populations.values())
         self._written: dict[str, Tensor] = {}
         self.held: dict[str, Tensor] = {}
@@ -126,8 +126,8 @@ class TorchSubstrate:
 
     def companion(self, spec: CompanionSpec, about: Trace) -> TorchCompanion:
         """The reflected wave about an incident trace, through the same weights."""
-        companion = self.placed.companion(spec.transport, discrete=not about.steady)
-        kind = spec.transport, about.steady
+        companion = self.placed.companion(spec.transport, spec.inputs, discrete=not about.steady)
+        kind = spec, about.steady
         if kind not in self._companions:
             engine = Engine(companion.system, self.engine.dtype, self.engine.device)
             self._companions[kind] = engine, cost_of(companion.system, self.engine.dtype.itemsize)

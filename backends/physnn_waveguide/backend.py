@@ -133,7 +133,15 @@ class WaveguideSubstrate:
         return self._measured(trace)
 
     def companion(self, spec: CompanionSpec, about: Trace) -> WaveguideCompanion:
-        """The reflected wave on the same lines and die, about an incident trace."""
+        """The reflected wave on the same lines and die, about an incident trace.
+
+        Raises
+        ------
+        CapabilityError
+            It is to be followed up to input ports, where these lines have no detectors.
+        """
+        if spec.inputs:
+            raise CapabilityError(f"backend 'waveguide' has no detectors at the input port {spec.inputs[0]!r}")
         if spec.transport not in self.echoes:
             companion = self.placed.companion(spec.transport)
             direction = f"reflected-{spec.transport}"

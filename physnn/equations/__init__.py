@@ -1,6 +1,6 @@
 """Systems of equations: populations, couplings, ports; their companions; the plain interpreter."""
 
-from physnn.equations.companion import Companion, companion_inputs, gradient, reflected, tangent
+from physnn.equations.companion import Companion, companion_inputs, gradient, input_gradient, reflected, tangent
 from physnn.equations.interpreter import Interpreter
 from physnn.equations.operators import Dense, Mean, OneToOne, Sparse, Transposed
 from physnn.equations.population import Event, Population, Variable
@@ -28,6 +28,7 @@ __all__ = [
     "Variable",
     "companion_inputs",
     "gradient",
+    "input_gradient",
     "reflected",
     "tangent",
 ]

@@ -21,7 +21,16 @@ from physnn.equations.system import System
 from physnn.equations.trace import Trace
 from physnn.errors import ShapeError, UnknownNameError
 
-__all__ = ["Companion", "Incident", "companion_inputs", "gradient", "incident_length", "reflected", "tangent"]
+__all__ = [
+    "Companion",
+    "Incident",
+    "companion_inputs",
+    "gradient",
+    "incident_length",
+    "input_gradient",
+    "reflected",
+    "tangent",
+]
 
 Array = Any
 
@@ -101,6 +110,48 @@ def gradient(xp: Any, system: System, companion: Companion, incident: Trace, ech
             key, value = name, _reduced(xp, xp.sum(wave, axis=(0, 1)), system.parameters[name].shape)
         found[key] = found[key] + value * scale if key in found else value * scale
     return found
+
+
+def input_gradient(
+    system: System, companion: Companion, incident: Trace, echo: Trace, inputs: Mapping[str, Array]
+) -> dict[str, Array]:
+    """dL/d input for the ports up to which the companion follows the wave, in the shapes of what was given there.
+
+    An input that is held collects what returns at all times, one that changes in time what returns at each; an initial
+    condition meets the wave that comes back at the start, and does nothing in a stationary state.
+
+    Parameters
+    ----------
+    inputs : mapping
+        Input port -> the array of the incident run.
+    """
+    found: dict[str, Array] = {}
+    length = incident_length(incident)
+    for port, given in inputs.items():
+        if port not in companion.entering:
+            continue
+        wave, place = echo.outputs[companion.entering[port]], system.inputs[port]
+        xp = array_api_compat.array_namespace(wave)
+        if system.populations[place.population].variables[place.variable].role == "state":
+            found[port] = xp.zeros_like(wave[:, 0, ...]) if incident.steady else wave[:, length, ...]
+        elif incident.steady:
+            found[port] = wave[:, 0, ...]
+        else:
+            returned = xp.flip(wave[:, :length, ...], axis=1) * incident.step
+            found[port] = _entered(xp, returned, given)
+    return found
+
+
+def _entered(xp: Any, returned: Array, given: Array) -> Array:
+    """What returned at each entry of an input: entry n acts at time n, the last one from then on."""
+    if given.ndim < returned.ndim:
+        return xp.sum(returned, axis=1)
+    entries, times = given.shape[1], returned.shape[1]
+    if entries > times:
+        unused = xp.zeros_like(given[:, times:, ...]) + xp.zeros_like(returned[:, :1, ...])
+        return xp.concat([returned, unused], axis=1)
+    rest = xp.sum(returned[:, entries - 1 :, ...], axis=1, keepdims=True)
+    return xp.concat([returned[:, : entries - 1, ...], rest], axis=1)
 
 
 def _correlated(xp: Any, system: System, name: str, incident: Trace, wave: Array) -> Array:

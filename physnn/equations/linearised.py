@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sympy as sp
 
@@ -34,6 +34,8 @@ class Companion:
     """trainable parameter or coupling -> output port with the reflected wave that its gradient correlates"""
     feedback: Mapping[str, tuple[int, ...]]
     """parameter key of feedback paths with weights of their own -> shape"""
+    entering: Mapping[str, str] = field(default_factory=dict)
+    """input port of the original -> output port with the reflected wave that arrives there"""
 
 
 def incident_variables(system: System, population: Population) -> dict[str, Variable]:

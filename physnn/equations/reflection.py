@@ -17,6 +17,7 @@ converts where the two meet.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 import sympy as sp
@@ -32,7 +33,7 @@ from physnn.errors import UnknownNameError
 TRANSPORTS = ("transpose", "random")
 
 
-def reflected(system: System, transport: str = "transpose") -> Companion:
+def reflected(system: System, transport: str = "transpose", inputs: Collection[str] = ()) -> Companion:
     """The reflected-wave companion: linearised about the incident trace, transposed, reversed in time.
 
     Parameters
@@ -42,30 +43,37 @@ def reflected(system: System, transport: str = "transpose") -> Companion:
         "transpose": the wave returns through the couplings themselves, K^T. "random": through fixed feedback paths
         with weights of their own, parameter `COUPLING.feedback` (feedback alignment; Lillicrap et al., Nature
         Communications 7:13276, 2016).
+    inputs : collection of str
+        Input ports up to which the wave is followed, for gradients by what enters there (`input_gradient`).
 
     Raises
     ------
     CapabilityError
         The System has events or plastic couplings, for which no smooth adjoint exists.
     UnknownNameError
-        There is no such transport.
+        There is no such transport or input port.
     """
     if transport not in TRANSPORTS:
         raise UnknownNameError("transport", transport, TRANSPORTS)
+    for port in inputs:
+        if port not in system.inputs:
+            raise UnknownNameError("input port", port, system.inputs)
     check_smooth(system)
-    return _Reflection(system, transport).build()
+    return _Reflection(system, transport, inputs).build()
 
 
 class _Reflection:
-    def __init__(self, system: System, transport: str) -> None:
+    def __init__(self, system: System, transport: str, inputs: Collection[str]) -> None:
         self.system = system
         self.transport = transport
+        self.ports = tuple(inputs)
         self.incident: dict[str, Incident] = {}
         self.echoed = {c.name for c in system.couplings.values()}
         self.pruned()
 
     def pruned(self) -> None:
         """Leave out the wave into populations that neither hold a state nor pass it on (sources)."""
+        entered = {self.system.inputs[port].population for port in self.ports}
         changed = True
         while changed:
             changed = False
@@ -73,7 +81,8 @@ class _Reflection:
                 source = self.system.populations[coupling.source]
                 arriving = [c for n in source.role("arrival") for c in self.system.arriving(source.name, n)]
                 passes = any(c.name in self.echoed or c.trainable for c in arriving)
-                own = source.dynamic or source.constraints or any(v.trainable for v in source.variables.values())
+                trained = any(v.trainable for v in source.variables.values())
+                own = source.dynamic or source.constraints or trained or source.name in entered
                 if coupling.name in self.echoed and not own and not (passes and self.system.instantaneous(coupling)):
                     self.echoed.discard(coupling.name)
                     changed = True
@@ -86,8 +95,10 @@ class _Reflection:
         inputs = {f"{population}.{name}": Input(population, name) for population, name in driven}
         errors = {name: f"{port.population}.{name}_error" for name, port in self.system.outputs.items()}
         outputs, where = self.outputs()
+        entering = {port: f"{port}.entering" for port in self.ports}
+        outputs |= {entering[port]: self.entering(port) for port in self.ports}
         system = System.of(populations, couplings, inputs, outputs, derived=True)
-        return Companion(system, self.incident, errors, where, feedback)
+        return Companion(system, self.incident, errors, where, feedback, entering)
 
     def waves(self, population: Population) -> dict[str, sp.Symbol]:
         """Error wave symbol of every state and unknown."""
@@ -210,3 +221,11 @@ class _Reflection:
                     where[key] = f"{key}.reflected"
                     ports[where[key]] = Output(population.name, self.density(population, variable))
         return ports, where
+
+    def entering(self, port: str) -> Output:
+        """The reflected wave that arrives at an input port."""
+        place = self.system.inputs[port]
+        population = self.system.populations[place.population]
+        if population.variables[place.variable].role == "state":
+            return Output(population.name, self.waves(population)[place.variable])
+        return Output(population.name, self.density(population, population.variables[place.variable]))

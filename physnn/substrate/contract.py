@@ -59,6 +59,8 @@ class CompanionSpec:
 
     transport: str = "transpose"
     """"transpose" (reciprocity) or "random" (feedback alignment)"""
+    inputs: tuple[str, ...] = ()
+    """input ports up to which the wave is followed (`physnn.equations.input_gradient`)"""
 
     def __post_init__(self) -> None:
         if self.transport not in TRANSPORTS:

@@ -45,7 +45,9 @@ class PlacedSystem:
     """parameter keys of the arrivals' offsets: zero as described, drawn with the die"""
     origin: str = ""
     """fingerprint of the System as it was described, the same on every profile"""
-    _companions: dict[tuple[str, bool], Companion] = field(default_factory=dict, repr=False, compare=False)
+    _companions: dict[tuple[str, tuple[str, ...], bool], Companion] = field(
+        default_factory=dict, repr=False, compare=False
+    )
     _die: dict[str, NDArray[np.float64]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -75,16 +77,16 @@ class PlacedSystem:
         """The same System placed without the die."""
         return replace(self, mismatched=False, _companions={}, _die={})
 
-    def companion(self, transport: str, *, discrete: bool = False) -> Companion:
-        """The reflected System, made once for each kind of transport.
+    def companion(self, transport: str, inputs: tuple[str, ...] = (), *, discrete: bool = False) -> Companion:
+        """The reflected System, made once for each kind of transport and set of input ports.
 
         With `discrete`, of the steps that the populations' integrators take: the exact adjoint of a simulator's run.
         Parameters, ports and the waves that gradients correlate have the same names in both.
         """
         system = self.system.discrete if discrete else self.system
-        kind = transport, system is not self.system
+        kind = transport, inputs, system is not self.system
         if kind not in self._companions:
-            self._companions[kind] = reflected(system, transport)
+            self._companions[kind] = reflected(system, transport, inputs)
         return self._companions[kind]
 
     def check_record(self, record: Collection[str] | None) -> None:

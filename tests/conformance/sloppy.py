@@ -72,7 +72,7 @@ class SloppySubstrate:
         return self.rough(self.engine(self.placed.system, 0).steady(inputs, tolerance))
 
     def companion(self, spec, about):
-        companion = self.placed.companion(spec.transport, discrete=not about.steady)
+        companion = self.placed.companion(spec.transport, spec.inputs, discrete=not about.steady)
         self.held |= self.placed.realise(self.placed.feedback(companion))
         return SloppyCompanion(self, companion, about)
 

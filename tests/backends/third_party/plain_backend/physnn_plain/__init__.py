@@ -43,7 +43,8 @@ class PlainSubstrate:
         return self.engine(self.placed.system).steady(inputs, tolerance)
 
     def companion(self, spec, about):
-        return PlainCompanion(self, self.placed.companion(spec.transport, discrete=not about.steady), about)
+        companion = self.placed.companion(spec.transport, spec.inputs, discrete=not about.steady)
+        return PlainCompanion(self, companion, about)
 
     def write(self, parameters):
         self.placed.check_write(parameters)
