@@ -15,6 +15,7 @@ from physnn import streams
 from physnn.equations import Event, Population, Trace
 from physnn.equations.interpreter import whole_steps
 from physnn.equations.parse import STEP, TIME
+from physnn.equations.surrogate import rest_name
 from physnn.errors import NumericsError
 from physnn_torch.engine import Compiled, Engine, Environment, Tensor, is_finite
 
@@ -189,6 +190,9 @@ class Run:
             own, compiled = self.here[population.name], self.engine.compiled[population.name]
             for name in (*compiled.recorded, *population.role("event")):
                 self._keep("fields", f"{population.name}.{name}", population, own[name])
+            for event in population.events:
+                resting = self.state[f"{population.name}.{event.name}:rest"]
+                self._keep("fields", f"{population.name}.{rest_name(event)}", population, resting)
             if any(self._wanted(name) for name in compiled.read):
                 for name, value in compiled.outputs(own).items():
                     self._keep("outputs", name, population, value)

@@ -73,6 +73,16 @@ class softplus(sp.Function):
         return sigmoid(self.args[0])
 
 
+class pseudo(sp.Function):
+    """pseudo(x, slope) = 0 with the derivative `slope` by x: the slope that a jump is said to have."""
+
+    nargs = 2
+    is_real = True
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return self.args[1] if argindex == 1 else sp.Integer(0)
+
+
 class phi1(sp.Function):
     """phi1(x) = (exp(x) - 1)/x, and 1 at 0: the mean of exp(x s) over 0 < s < 1."""
 

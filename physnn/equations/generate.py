@@ -18,7 +18,7 @@ import sympy as sp
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
-from physnn.equations.functions import modulus, phi1, phi1_slope, reciprocal, relu, sigmoid, softplus, step
+from physnn.equations.functions import modulus, phi1, phi1_slope, pseudo, reciprocal, relu, sigmoid, softplus, step
 from physnn.errors import EquationError
 
 _SAME_NAME = {
@@ -74,6 +74,8 @@ class ArrayPrinter(StrPrinter):
             return self._where(f"{arguments[0]} > 0", arguments[0], "0.0")
         if isinstance(expr, step):
             return self._where(f"{arguments[0]} > 0", "1.0", "0.0")
+        if isinstance(expr, pseudo):
+            return "0.0"
         if isinstance(expr, sigmoid):
             return f"(0.5*{self._print(sp.tanh(expr.args[0] / 2, evaluate=False))} + 0.5)"
         for kind, name in _HELPED.items():
@@ -123,6 +125,10 @@ class ArrayPrinter(StrPrinter):
 
     def _print_Or(self, expr: sp.Or) -> str:
         return "(" + " | ".join(map(self._print, expr.args)) + ")"
+
+    def _print_ITE(self, expr: sp.logic.boolalg.ITE) -> str:
+        condition, yes, no = map(self._print, expr.args)
+        return f"(({condition}) & ({yes}) | (({condition}) == False) & ({no}))"
 
     def _print_Pow(self, expr: sp.Pow, rational: bool = False) -> str:
         base, exponent = expr.args

@@ -102,14 +102,8 @@ def check_smooth(system: System) -> None:
     Raises
     ------
     CapabilityError
-        It has events or plastic couplings.
+        It has plastic couplings.
     """
-    for population in system.populations.values():
-        if population.events:
-            raise CapabilityError(
-                f"population {population.name!r} has events: its reflected wave needs a surrogate; "
-                "use a smooth population or a rule without a reflected wave"
-            )
     for coupling in system.couplings.values():
         if coupling.plasticity is not None:
             raise CapabilityError(

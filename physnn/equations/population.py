@@ -20,6 +20,7 @@ from physnn.equations.integrators import check_integrator
 from physnn.equations.parse import STEP, TIME, Line, checked_name, is_noise, parse_expression, shortened, split_lines
 from physnn.errors import EquationError, ParameterError, ShapeError, nearest
 
+_MARGIN = sp.Symbol("margin", real=True)
 ROLES = ("state", "unknown", "arrival", "input", "parameter", "event")
 
 
@@ -52,6 +53,9 @@ class Event:
     resets: Mapping[str, str] = field(default_factory=dict)
     refractory: str = "0"
     """expression in parameters [s]: how long no new event comes and `unless refractory` flows are held"""
+    surrogate: str = ""
+    """for reflected waves: the slope that the step from silent to firing is said to have, in `margin`, by how much the
+    guard's comparison holds (v - theta of `v > theta`), and the population's names; such as 1/(1 + (pi*margin)**2)"""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ class Population:
     guards: Mapping[str, sp.Basic] = field(default_factory=dict)
     resets: Mapping[str, Mapping[str, sp.Expr]] = field(default_factory=dict)
     refractory: Mapping[str, sp.Expr] = field(default_factory=dict)
+    surrogates: Mapping[str, tuple[sp.Expr, sp.Expr]] = field(default_factory=dict)
+    """event -> its margin, and the slope of firing by the margin"""
     held: frozenset[str] = frozenset()
     projections: Mapping[str, sp.Expr] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -212,6 +218,7 @@ class _Builder:
             {e.name: parse_expression(e.guard, names, self._of(e, "guard"), condition=True) for e in self.events},
             {e.name: self._resets(e, names, variables) for e in self.events},
             {e.name: parse_expression(e.refractory, names, self._of(e, "refractory")) for e in self.events},
+            {e.name: self._surrogate(e, names) for e in self.events if e.surrogate},
             frozenset(line.name for line in self.lines if "unless refractory" in line.flags),
             self._projections(frame),
             self._checked_values(variables),
@@ -302,6 +309,16 @@ class _Builder:
         where = self._of(event, "reset")
         return {state: parse_expression(text, names, where) for state, text in event.resets.items()}
 
+    def _surrogate(self, event: Event, names: Mapping[str, sp.Basic]) -> tuple[sp.Expr, sp.Expr]:
+        """Margin of the guard, and the slope of firing in it."""
+        where = self._of(event, "surrogate")
+        guard = parse_expression(event.guard, names, self._of(event, "guard"), condition=True)
+        if not isinstance(guard, sp.core.relational.Relational):
+            raise EquationError(f"{where}: the guard {event.guard!r} must be one comparison, such as v > 1")
+        margin = guard.gts - guard.lts
+        slope = parse_expression(event.surrogate, {**names, "margin": _MARGIN}, where)
+        return margin, slope.xreplace({_MARGIN: margin})
+
     def _projections(self, frame: Population) -> dict[str, sp.Expr]:
         found = {}
         for state, text in self.projection_texts.items():
@@ -363,6 +380,11 @@ class _Builder:
             self._expect(projection, known[population.symbols[name]], known, f"{self.where}, projection of {name!r}")
         for event in population.events:
             dimensions.check(population.guards[event.name], known, self._of(event, "guard"))
+            if event.name in population.surrogates:
+                where = self._of(event, "surrogate")
+                margin, slope = population.surrogates[event.name]
+                size = dimensions.check(margin, known, where) or dimensions.NONE
+                self._expect(slope, dimensions.NONE / size, known, where)
             self._expect(population.refractory[event.name], second, known, self._of(event, "refractory"))
             for state, reset in population.resets[event.name].items():
                 self._expect(reset, known[population.symbols[state]], known, self._of(event, "reset"))

@@ -27,6 +27,7 @@ from physnn.equations.linearised import Companion, Incident, check_smooth, incid
 from physnn.equations.operators import Dense, Transposed
 from physnn.equations.parse import HAT, STEP
 from physnn.equations.population import Population, Variable
+from physnn.equations.surrogate import with_slopes
 from physnn.equations.system import Coupling, Input, Output, System
 from physnn.errors import UnknownNameError
 
@@ -49,7 +50,7 @@ def reflected(system: System, transport: str = "transpose", inputs: Collection[s
     Raises
     ------
     CapabilityError
-        The System has events or plastic couplings, for which no smooth adjoint exists.
+        The System has plastic couplings, or events without a surrogate: no adjoint exists.
     UnknownNameError
         There is no such transport or input port.
     """
@@ -59,7 +60,7 @@ def reflected(system: System, transport: str = "transpose", inputs: Collection[s
         if port not in system.inputs:
             raise UnknownNameError("input port", port, system.inputs)
     check_smooth(system)
-    return _Reflection(system, transport, inputs).build()
+    return _Reflection(with_slopes(system), transport, inputs).build()
 
 
 class _Reflection:

@@ -21,6 +21,7 @@ from physnn.equations.operators import Dense
 from physnn.equations.parse import STEP, TIME
 from physnn.equations.population import Population
 from physnn.equations.stationary import residuals
+from physnn.equations.surrogate import rest_name
 from physnn.equations.system import System
 from physnn.equations.trace import Trace
 from physnn.errors import NumericsError, ParameterError, ShapeError
@@ -309,6 +310,10 @@ class Run:
             for name in own:
                 here = self.environment[population.name][name]
                 self._keep("field", f"{population.name}.{name}", np.broadcast_to(here, (self.batch, *population.shape)))
+            for event in population.events:
+                self._keep(
+                    "field", f"{population.name}.{rest_name(event)}", self.state[f"{population.name}.{event.name}:rest"]
+                )
         for name, value in self.signals.items():
             self._keep("sent", name, value)
         for name, port in self.system.outputs.items():

@@ -11,6 +11,7 @@ from physnn.equations.adjoint import pushed_forward
 from physnn.equations.linearised import Companion, Incident, check_smooth, incident_variables, joined, next_value
 from physnn.equations.parse import HAT, STEP
 from physnn.equations.population import Population, Variable
+from physnn.equations.surrogate import with_slopes
 from physnn.equations.system import Input, Output, System
 
 
@@ -23,9 +24,10 @@ def tangent(system: System) -> Companion:
     Raises
     ------
     CapabilityError
-        The System has events or plastic couplings.
+        The System has plastic couplings, or events without a surrogate.
     """
     check_smooth(system)
+    system = with_slopes(system)
     changes = {name: _changes(population) for name, population in system.populations.items()}
     populations = [_population(system, p, changes[p.name]) for p in system.populations.values()]
     fields = [f"{p.name}.{name}" for p in populations for name in p.role("input") if not name.endswith(HAT)]

@@ -97,7 +97,7 @@ class PlacedSystem:
         UnknownNameError
         """
         for name in record or ():
-            population, _, variable = name.rpartition(".")
+            population = name.rpartition(".")[0]
             known = [*self.system.outputs, *self.system.couplings]
             if population in self.system.populations:
                 known += [f"{population}.{own}" for own in self.system.populations[population].variables]
@@ -354,6 +354,9 @@ def _with_offset(population: Population) -> tuple[Population, dict[sp.Symbol, sp
         definitions=shifted(population.definitions),
         guards=shifted(population.guards),
         resets={name: shifted(resets) for name, resets in population.resets.items()},
+        surrogates={
+            name: (m.xreplace(moved), slope.xreplace(moved)) for name, (m, slope) in population.surrogates.items()
+        },
     ), moved
 
 

@@ -74,7 +74,7 @@ class TestFeedbackAlignment:
 class TestRefusals:
     def test_events_and_plasticity(self):
         spiking = Population.from_text("p", 1, "dx/dt = -x/dt : 1", events=[Event("e", "x > 1")])
-        with pytest.raises(CapabilityError, match="population 'p' has events"):
+        with pytest.raises(CapabilityError, match="event 'e' has no slope"):
             reflected(System.of([spiking]))
         rule = Population.from_text("rule", (4, 3), "dw/dt = pre/dt : 1\npre : 1 (input)")
         a = population("a", 4, LAYER.format(f="z"))

@@ -146,5 +146,5 @@ def test_steady_tangent():
 
 def test_what_has_no_tangent_is_refused():
     spiking = Population.from_text("p", 1, "dx/dt = -x/dt : 1", events=[Event("e", "x > 1")])
-    with pytest.raises(CapabilityError, match="population 'p' has events"):
+    with pytest.raises(CapabilityError, match="event 'e' has no slope"):
         tangent(System.of([spiking]))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physnn.equations import Interpreter, System, Trace, gradient
+from physnn.equations import Interpreter, System, Trace, companion_inputs, gradient
 from physnn.substrate.contract import REFUSED, Backend, CompanionSpec, Substrate, Traits
 from physnn.substrate.converters import as_numpy
 from physnn.substrate.placement import PlacedSystem, place
@@ -144,6 +144,16 @@ def reflected_gradient(bench: Bench, case: Case, substrate: Substrate, steady: b
         k: as_numpy(v)
         for k, v in gradient(substrate.xp, placed.system, placed.companion("transpose"), trace, echo).items()
     }
+
+
+def oracle_gradient(bench: Bench, case: Case, placed: PlacedSystem) -> dict[str, NDArray]:
+    """The gradient of a case's loss by reflection in the interpreter."""
+    parameters = placed.realise(placed.system.parameters, noise=False)
+    trace = Interpreter(placed.system, parameters).run(case.inputs, case.steps, placed.step)
+    y, companion = trace.outputs["y"], placed.companion("transpose", discrete=True)
+    inputs = companion_inputs(companion, trace, {"y": loss_weights(bench, case, y.shape[1]) * y})
+    echo = Interpreter(companion.system, parameters).run(inputs, y.shape[1], placed.step)
+    return gradient(np, placed.system, companion, trace, echo)
 
 
 def oracle_run(placed: PlacedSystem, inputs: Mapping[str, NDArray], steps: int, finer: int = 1) -> Trace:

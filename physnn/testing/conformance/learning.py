@@ -7,10 +7,19 @@ from dataclasses import replace
 
 import numpy as np
 
+from physnn.equations import input_gradient
+from physnn.errors import CapabilityError
 from physnn.substrate.contract import CompanionSpec
 from physnn.substrate.converters import as_numpy
 from physnn.testing.conformance import systems
-from physnn.testing.conformance.bench import Bench, loss, loss_weights, reflected_gradient
+from physnn.testing.conformance.bench import (
+    Bench,
+    Refused,
+    loss,
+    loss_weights,
+    oracle_gradient,
+    reflected_gradient,
+)
 from physnn.testing.conformance.systems import Case, draw
 from physnn.testing.conformance.waves import Measured
 
@@ -30,6 +39,43 @@ def trajectory_gradient(bench: Bench, case: Case) -> Iterator[Measured]:
     )
     yield coarse, 0.1
     yield fine, max(1.5 * 2.0**-bench.traits.order * coarse, bench.difference_tolerance)
+
+
+def surrogate_gradient(bench: Bench, case: Case) -> Iterator[Measured]:
+    """Events have no slope to be measured: the gradient with their surrogates is that of the interpreter."""
+    substrate = bench.build(case.system, step=case.step)
+    found = reflected_gradient(bench, case, substrate, steady=False)
+    wanted = oracle_gradient(bench, case, substrate.placed)
+    size = max(float(np.max(np.abs(value))) for value in wanted.values())
+    for key, value in wanted.items():
+        error = float(np.max(np.abs(found[key] - value))) / max(size, 1e-300)
+        yield error, bench.tolerance(100 * case.steps) if bench.exact else 0.1
+
+
+def input_gradients(bench: Bench, case: Case) -> Iterator[Measured]:
+    """The wave that reaches the input ports is the slope of the measured loss by what was given there."""
+    substrate = bench.build(case.system, step=case.step)
+    trace = bench.run(substrate, case.inputs, case.steps)
+    weights = loss_weights(bench, case, trace.outputs["y"].shape[1])
+    try:
+        companion = substrate.companion(CompanionSpec(inputs=tuple(case.inputs)), trace)
+    except CapabilityError as refusal:
+        raise Refused(str(refusal)) from None
+    echo = companion.run({"y": substrate.asarray(weights) * trace.outputs["y"]})
+    made = substrate.placed.companion("transpose", tuple(case.inputs))
+    given = {name: substrate.asarray(value) for name, value in case.inputs.items()}
+    found = input_gradient(substrate.placed.system, made, trace, echo, given)
+    size = max(float(np.linalg.norm(as_numpy(value))) for value in found.values())
+    for port, value in case.inputs.items():
+        direction = draw(f"{case.name} {port}", *value.shape)
+        direction = direction / float(np.linalg.norm(direction))
+        sides = []
+        for move in (bench.difference_step, -bench.difference_step):
+            inputs = {**case.inputs, port: value + move * direction}
+            y = bench.run(bench.build(case.system, step=case.step), inputs, case.steps).outputs["y"]
+            sides.append(loss(y, weights))
+        measured = (sides[0] - sides[1]) / (2 * bench.difference_step)
+        yield abs(float(np.sum(as_numpy(found[port]) * direction)) - measured) / size, bench.difference_tolerance
 
 
 def gradient_on_a_die(bench: Bench, case: Case) -> Iterator[Measured]:

@@ -35,6 +35,8 @@ def checks() -> Iterator[tuple[str, str, Check]]:
         yield from _gradients(case)
     yield "gradient on a die", plain.name, partial(learning.gradient_on_a_die, case=plain)
     yield "feedback alignment", plain.name, partial(learning.feedback_is_fixed_and_random, case=plain)
+    ports = systems.ports()
+    yield "gradients, input ports", ports.name, partial(learning.input_gradients, case=ports)
     for name in systems.operators():
         yield "transposed couplings", name, partial(learning.transposes, name=name)
     for feature, check in (
@@ -64,6 +66,8 @@ def _gradients(case: Case) -> Iterator[tuple[str, str, Check]]:
         yield "gradients, stationary", case.name, partial(learning.steady_gradient, case=case)
     if case.smooth:
         yield "gradients, in time", case.name, partial(learning.trajectory_gradient, case=case)
+    if case.surrogate:
+        yield "gradients, surrogate", case.name, partial(learning.surrogate_gradient, case=case)
 
 
 def conform(backend: Backend, *, on_outcome: Callable[[Outcome], None] | None = None) -> list[Outcome]:

@@ -21,6 +21,7 @@ from physnn.equations import (
     Population,
     Sparse,
     System,
+    Variable,
 )
 from physnn.equations.integrators import INTEGRATORS
 from physnn.equations.operators import Operator
@@ -43,6 +44,12 @@ class Case:
     """whether its gradients can be checked by finite differences"""
     random: bool = field(default=False)
     """whether it draws noise as it runs"""
+
+    @property
+    def surrogate(self) -> bool:
+        """Whether it has events, all with a slope that is said to be theirs."""
+        own = [(p.surrogates, p.events) for p in self.system.populations.values() if p.events]
+        return bool(own) and all(len(slopes) == len(events) for slopes, events in own)
 
     def part(self, rows: slice) -> dict[str, NDArray]:
         """The inputs of some samples."""
@@ -159,7 +166,7 @@ def events() -> Case:
         t_ref : s (parameter)
         """,
         {"tau": 0.5, "t_ref": 0.1},
-        events=[Event("spike", "v > 1", {"v": "0"}, "t_ref")],
+        events=[Event("spike", "v > 1", {"v": "0"}, "t_ref", "1/(1 + (2*margin)**2)")],
     )
     couplings = [
         _dense("in", "a", 4, 3, scale=0.3),
@@ -217,6 +224,17 @@ def integrated(integrator: str) -> Case:
     couplings = [replace(_dense("in", "a", 3, 3), unit="1/s**2"), replace(_dense("a", "b", 3, 3), unit="1/s**2")]
     inputs = {"in": draw("integrated", BATCH, 3)}
     return Case(f"integrators, {integrator}", _system(layers, couplings, "b", "x*(1 + x/2)"), inputs, stationary=False)
+
+
+def ports() -> Case:
+    """Oscillators whose frequency and initial displacement are set sample by sample, besides their drive."""
+    made = integrated("verlet").system
+    inputs = {**made.inputs, "frequency": Input("b", "k"), "start": Input("b", "x")}
+    own = made.populations["b"]
+    free = replace(own, variables={**own.variables, "k": Variable("k", "parameter", "1/s**2")})
+    populations = [free if p is own else p for p in made.populations.values()]
+    given = {name: 1.0 + 0.2 * draw("ports" + name, BATCH, 3) for name in inputs}
+    return Case("ports", System.of(populations, made.couplings.values(), inputs, made.outputs), given, stationary=False)
 
 
 def features() -> list[Case]:
