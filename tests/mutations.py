@@ -40,13 +40,13 @@ MUTATIONS = (
     Mutation("wrong sign of the damping", "physnn/media/waveguide.py", "- gamma*x", "+ gamma*x", "tests/media"),
     Mutation(
         "mean over the batch forgotten",
-        "physnn/media/readout.py",
+        "physnn/media/losses.py",
         "mismatch / y.shape[0]",
         "mismatch",
         "tests/media tests/learning",
     ),
     Mutation(
-        "half of the squared error forgotten", "physnn/media/readout.py", "0.5 * xp.sum(", "xp.sum(", "tests/media"
+        "half of the squared error forgotten", "physnn/media/losses.py", "0.5 * xp.sum(", "xp.sum(", "tests/media"
     ),
     Mutation(
         "seed ignored",
@@ -57,7 +57,7 @@ MUTATIONS = (
     ),
     Mutation(
         "circular for zero padding",
-        "physnn/equations/operators.py",
+        "physnn/equations/stencils.py",
         'if self.padding == "circular":',
         "if True:",
         "tests/equations",
@@ -159,6 +159,62 @@ MUTATIONS = (
         'self.passes.update(snapshot["passes"])',
         "pass",
         "tests/backends tests/learning tests/conformance",
+    ),
+    Mutation(
+        "positions carried on by old velocities",
+        "physnn/equations/integrators.py",
+        "population.flows[n].xreplace(new)",
+        "population.flows[n]",
+        "tests/equations",
+    ),
+    Mutation(
+        "first kick of Verlet whole",
+        "physnn/equations/integrators.py",
+        "(step / 2, time < step / 2)",
+        "(step, time < step / 2)",
+        "tests/equations",
+    ),
+    Mutation(
+        "slope of events forgotten",
+        "physnn/equations/surrogate.py",
+        "happens + pseudo(margin, slope)",
+        "happens",
+        "tests/equations",
+    ),
+    Mutation(
+        "cells that rest fire in the companion",
+        "physnn/equations/surrogate.py",
+        "(1 - step(waited)) * (happens",
+        "(happens",
+        "tests/equations",
+    ),
+    Mutation(
+        "mirrored edges of a half node",
+        "physnn/equations/stencils.py",
+        "_cut(x, axis, 1, reach + 1), axis=axis)",
+        "_cut(x, axis, 0, reach), axis=axis)",
+        "tests/equations",
+    ),
+    Mutation(
+        "step forgotten at input ports",
+        "physnn/equations/companion.py",
+        "axis=1) * incident.step",
+        "axis=1)",
+        "tests/equations",
+    ),
+    Mutation(
+        "clock of the waveguide stands still",
+        "backends/physnn_waveguide/lines.py",
+        "TIME: now * h",
+        "TIME: 0.0",
+        "tests/backends tests/conformance",
+    ),
+    Mutation(
+        "Laplacian of half the strength",
+        "physnn/media/fields/lattice.py",
+        "-4.0",
+        "-2.0",
+        "tests/media",
     ),
 )
 """The planted faults."""

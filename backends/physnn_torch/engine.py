@@ -161,7 +161,9 @@ class Engine:
         here = {name: {TIME: 0.0, STEP: 1.0, **self.environment(c, parameters)} for name, c in self.compiled.items()}
         for name, value in inputs.items():
             port = self.system.inputs[name]
-            here[port.population][port.variable] = value
+            here[port.population][port.variable] = self.typed(
+                self.system.populations[port.population], port.variable, value
+            )
         order = self.system.steady_order
         sent: dict[str, Tensor] = {}
         for name in order or ():
@@ -215,13 +217,17 @@ class Engine:
         for arrival, couplings in compiled.into.items():
             pieces = [self.deliver(c, parameters, sent[c.name]) for c in couplings if c.name in sent]
             total = sum(pieces[1:], pieces[0]) if pieces else self.zeros(population, arrival, batch)
-            own[arrival] = self.broadcast(population, total, batch)
+            own[arrival] = self.typed(population, arrival, self.broadcast(population, total, batch))
         if compiled.stationary is not None:
             for state in compiled.guessed:
                 if state not in own:
                     own[state] = self.zeros(population, state, batch)
             own |= {n: self.broadcast(population, v, batch) for n, v in compiled.stationary(own).items()}
         sent |= {n: self.broadcast(population, v, batch) for n, v in compiled.signals(own).items()}
+
+    def typed(self, population: Population, name: str, value: Tensor) -> Tensor:
+        """A value of a variable, complex where the variable is."""
+        return value.to(self.complex_dtype) if population.variables[name].complex else value
 
     def broadcast(self, population: Population, value: Any, batch: int) -> Tensor:
         """A value of an expression as a tensor (batch, *shape)."""

@@ -103,7 +103,8 @@ class Run:
             port = self.system.inputs[name]
             if port.population == population.name and population.variables[port.variable].role != "state":
                 timed = value.ndim == len(population.shape) + 2
-                here[port.variable] = value[:, min(now - self.first, value.shape[1] - 1)] if timed else value
+                given = value[:, min(now - self.first, value.shape[1] - 1)] if timed else value
+                here[port.variable] = self.engine.typed(population, port.variable, given)
         return here
 
     def _resolve(self) -> None:

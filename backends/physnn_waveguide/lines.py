@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from physnn import streams
 from physnn.equations import Coupling, System, Trace
+from physnn.equations.parse import STEP, TIME
 from physnn.errors import NumericsError
 from physnn.substrate.contract import check_constant
 from physnn.substrate.placement import PlacedSystem
@@ -180,6 +181,8 @@ class Lines:
         spread = self._spread(here, h)
         frames: list[Trace] = []
         for now in range(start["step"], start["step"] + steps + 1):
+            for own in here.values():
+                own |= {TIME: now * h, STEP: h}
             self._drive(here, inputs, now - start["step"])
             noise = self.noise(batch, "detector in time", start["first"], now)
             sent: dict[str, NDArray] = {}

@@ -127,7 +127,7 @@ def _derived(
     """Slopes, column by column (a complex variable has two), and the sums of the terms' moduli."""
     by_variable = [[partials(row, variable) for row in rows] for variable in variables]
     slopes = [row[k] for column in by_variable for k in range(len(column[0])) for row in column]
-    return tuple(slopes), tuple(sp.Add(*map(sp.Abs, sp.Add.make_args(row))) for row in rows)
+    return tuple(slopes), tuple(sp.Add(*map(sp.Abs, sp.Add.make_args(sp.expand_mul(row)))) for row in rows)
 
 
 def _search(problem: _Problem, x: Array) -> Array:
@@ -140,11 +140,12 @@ def _search(problem: _Problem, x: Array) -> Array:
         one = alike(xp, np.eye(value.shape[-1]), value)
         slope = xp.where(exact[..., None, None], one, slope)
         change = xp.where(exact[..., None], xp.zeros_like(value), _solution(problem, slope, value))
-        done = exact | xp.all(xp.abs(change) <= rounding * xp.abs(x), axis=-1)
+        reach = xp.abs(x) + xp.sum(xp.abs(xp.linalg.inv(slope)) * size[..., None, :], axis=-1)
+        done = exact | xp.all(xp.abs(change) <= rounding * reach, axis=-1)
         if xp.all(done):
             return x - change
-        x, value, stuck = _descent(problem, x, change, value, slope, done)
-        if xp.any(stuck & xp.any(xp.abs(change) > 2**22 * rounding * xp.abs(x), axis=-1)):
+        x, value, stuck = _descent(problem, x, change, value, slope, reach, done)
+        if xp.any(stuck & xp.any(xp.abs(change) > 2**22 * rounding * reach, axis=-1)):
             break
         if xp.all(stuck | done):
             return x
@@ -164,16 +165,16 @@ def _solution(problem: _Problem, slope: Array, value: Array) -> Array:
 
 
 def _descent(
-    problem: _Problem, x: Array, change: Array, value: Array, slope: Array, done: Array
+    problem: _Problem, x: Array, change: Array, value: Array, slope: Array, reach: Array, done: Array
 ) -> tuple[Array, Array, Array]:
     """A step along `change`, halved until the next correction with the same slope is smaller; and where it never was.
 
     This test does not depend on how equations are scaled (Deuflhard, Newton Methods for Nonlinear Problems, 2004,
-    section 3.3): volts and amperes need not be weighed against each other.
+    section 3.3): volts and amperes need not be weighed against each other. Unknowns are measured by `reach`, by how
+    much the terms of the equations can move them; their rounding errors are that times the relative precision.
     """
     xp = problem.xp
-    scale = xp.where(xp.abs(x) > xp.abs(change), xp.abs(x), xp.abs(change))
-    scale = xp.where(scale > 0, scale, xp.ones_like(scale))
+    scale = xp.where(reach > 0, reach, xp.ones_like(reach))
     size = xp.max(xp.abs(change) / scale, axis=-1)
     share = xp.ones_like(size)
     for _ in range(_HALVINGS):

@@ -115,7 +115,8 @@ class _Measurement:
         }
 
     def _build(self, profile: Profile) -> Substrate:
-        substrate = build(self.network, profile, seed=self.cell.seed, device=self.experiment.device)
+        experiment = self.experiment
+        substrate = build(self.network, profile, seed=self.cell.seed, step=experiment.step, device=experiment.device)
         self.inventories[profile.name] = substrate.inventory()
         return substrate
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from physnn.analysis import stability_limit
 from physnn.datasets import Dataset
 from physnn.energy import price
-from physnn.errors import CapabilityError
+from physnn.errors import CapabilityError, PhysnnError
 from physnn.experiments.schema import Experiment
 from physnn.learning import Objective, find_rule, outputs, train
-from physnn.substrate.contract import REFUSED, SUPPORTED, Finding, Substrate
+from physnn.substrate.contract import REFUSED, SUPPORTED, Finding, Substrate, Traits
 from physnn.substrate.placement import place
 from physnn.substrate.profiles import Profile, find_profile
 from physnn.substrate.registry import backend_of, build, find_backend
@@ -40,6 +41,9 @@ class Preview:
     """estimated time of one cell on this machine, from a few batches"""
     energy: str = ""
     """one inference, typical"""
+    step: str = ""
+    """time step, and the largest at which the network is stable about rest; empty for stationary states, and for
+    backends that step in a way of their own"""
 
 
 def preview(experiment: Experiment) -> Iterator[Preview]:
@@ -62,7 +66,7 @@ def _row(experiment: Experiment, dataset: Dataset, profile: Profile) -> Preview:
     worst = max((f.status for f in findings), key=("supported", "approximated", "refused").index, default=SUPPORTED)
     if worst == REFUSED:
         return Preview(dataset.name, profile.name, backend, worst, tuple(f for f in told if f.status == REFUSED))
-    substrate = build(network, profile, device=experiment.device)
+    substrate = build(network, profile, step=experiment.step, device=experiment.device)
     numbers = sum(math.prod(p.shape) * len(p.variables) for p in place(system, profile).system.populations.values())
     weights = sum(value.size for value in system.parameters.values())
     memory = 8 * (3 * weights + 2 * numbers * experiment.training.batch)
@@ -76,7 +80,20 @@ def _row(experiment: Experiment, dataset: Dataset, profile: Profile) -> Preview:
         f"{memory / 2**20:.2g} MiB",
         f"{seconds:.2g} s",
         _inference(experiment, dataset, substrate, profile),
+        _step(experiment, substrate, backend),
     )
+
+
+def _step(experiment: Experiment, substrate: Substrate, backend: str) -> str:
+    if experiment.duration is None or getattr(find_backend(backend), "traits", Traits()) != Traits():
+        return ""
+    placed = substrate.placed
+    try:
+        limit = stability_limit(placed.system, placed.realise(placed.system.parameters, noise=False))
+    except PhysnnError as error:
+        return f"{placed.step:.3g} s; limit not known: {error}"
+    said = "any" if math.isinf(limit) else f"{limit:.3g} s"
+    return f"{placed.step:.3g} s of {said}" + ("" if placed.step <= limit else ": UNSTABLE")
 
 
 def _seconds(experiment: Experiment, dataset: Dataset, substrate: Substrate, objective: Objective) -> float:

@@ -149,6 +149,10 @@ class Experiment(Part):
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0, 1, 2)
     network: NetworkTable = NetworkTable()
     training: TrainingTable = TrainingTable()
+    duration: Positive | None = None
+    """how long a sample is shown [s, model time]; where left out, networks are read in their stationary state"""
+    step: Positive | None = None
+    """time step of simulators that take steps [s, model time]; a twentieth of the shortest time constant if left out"""
     inference_batch: Annotated[int, Field(strict=True, ge=1, le=2**16)] = 1
     """samples at once for the figures per inference"""
     target_accuracy: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -185,6 +189,8 @@ class Experiment(Part):
         cells = len(self.datasets) * len(self.rules) * len(self.run_on) * max(1, len(self.train_on)) * len(self.seeds)
         if cells > MOST_CELLS:
             raise ValueError(f"{cells} cells; one experiment has at most {MOST_CELLS}, split it")
+        if self.step is not None and self.duration is None:
+            raise ValueError("a step without a duration: stationary states are solved without steps; give a duration")
         if isinstance(self.training.rate, dict):
             for rule in self.training.rate:
                 _one_of("rule", rule, RULES)
@@ -207,7 +213,7 @@ class Experiment(Part):
 
     def objective(self, network: Network, classes: int) -> Objective:
         """What the network is held against."""
-        return Objective(network.readout, LOSSES[self.training.loss](), classes)
+        return Objective(network.readout, LOSSES[self.training.loss](), classes, self.duration)
 
     def cells(self) -> Iterator[Cell]:
         """Every cell, in the order in which they run."""

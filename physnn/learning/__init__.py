@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 from physnn.errors import UnknownNameError
 from physnn.learning.feedback_alignment import FeedbackAlignment
+from physnn.learning.objective import Objective
 from physnn.learning.optimisers import OPTIMISERS, SGD, Adam
 from physnn.learning.progress import Epoch
 from physnn.learning.reflected_wave import ReflectedWave
-from physnn.learning.rule import Objective, Rule, Step
+from physnn.learning.rule import Rule, Step
 from physnn.learning.trainer import Settings, accuracy, outputs, train
 
 RULES: dict[str, Callable[[], Rule]] = {"reflected-wave": ReflectedWave, "feedback-alignment": FeedbackAlignment}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+import array_api_compat.numpy as xp
 import numpy as np
 from numpy.typing import NDArray
 
 from physnn.equations import Interpreter, System, companion_inputs, gradient
-from physnn.learning.rule import Objective, Rule
-from physnn.learning.trainer import only_port
+from physnn.learning.objective import ENCODER, HEAD, Objective
+from physnn.learning.rule import Rule
+from physnn.learning.trainer import ports_of
 from physnn.substrate.contract import Substrate
 from physnn.substrate.converters import as_numpy
 
@@ -24,21 +27,25 @@ def reference_gradient(
     placed = substrate.placed
     plain = {key: as_numpy(value) for key, value in substrate.read().items()}
     engine = Interpreter(placed.system, placed.realise(plain, noise=False), seed=placed.seed)
-    port = {only_port(substrate): np.asarray(inputs, dtype=float)}
-    companion = placed.companion("transpose")
+    objective, timed = _on_host(objective), objective.duration is not None
+    data = np.asarray(inputs, dtype=float)
+    entering, _ = objective.encode(xp, dict.fromkeys(ports_of(substrate, objective), data))
+    companion = placed.companion("transpose", discrete=timed)
     echo_engine = Interpreter(companion.system, engine.parameters, seed=placed.seed)
     if objective.duration is None:
-        incident = engine.steady(port)
+        incident = engine.steady(entering)
     else:
-        incident = engine.run(port, round(objective.duration / placed.step), placed.step)
+        incident = engine.run(entering, round(objective.duration / placed.step), placed.step)
     targets = objective.loss.targets(np, np.asarray(labels), objective.classes)
-    _, mismatch = objective.loss(np, objective.readout.read(np, incident), targets)
-    drive = companion_inputs(companion, incident, objective.readout.pull_back(np, incident, mismatch))
+    y, tapes = objective.answer(xp, incident)
+    _, mismatch = objective.loss(xp, y, targets)
+    cotangents, _ = objective.pull_back(xp, incident, tapes, mismatch)
+    drive = companion_inputs(companion, incident, cotangents)
     if objective.duration is None:
         echo = echo_engine.steady(drive)
     else:
         echo = echo_engine.run(drive, next(iter(drive.values())).shape[1], placed.step)
-    return gradient(np, placed.system, companion, incident, echo)
+    return gradient(xp, placed.system, companion, incident, echo)
 
 
 def cosines(substrate: Substrate, rule: Rule, objective: Objective, inputs: NDArray, labels: NDArray) -> list[float]:
@@ -47,10 +54,21 @@ def cosines(substrate: Substrate, rule: Rule, objective: Objective, inputs: NDAr
     A layer is a population with all trainable weights that arrive there, bias included.
     """
     targets = substrate.asarray(objective.loss.targets(np, np.asarray(labels), objective.classes))
-    step = rule.step(substrate, {only_port(substrate): substrate.asarray(inputs)}, targets, objective)
+    data = dict.fromkeys(ports_of(substrate, objective), substrate.asarray(inputs))
+    step = rule.step(substrate, data, targets, objective)
     found = {key: as_numpy(value) for key, value in step.gradient.items()}
     true = reference_gradient(substrate, objective, inputs, labels)
     return [cosine(found, true, keys) for keys in layers(substrate.placed.system)]
+
+
+def _on_host(objective: Objective) -> Objective:
+    """The objective with its digital layers as they are now, in NumPy."""
+    copies = {
+        prefix: replace(head, parameters={key: as_numpy(value) for key, value in head.parameters.items()})
+        for prefix, head in objective.digital.items()
+    }
+    encoders = {port: copies[f"{ENCODER}.{port}"] for port in objective.encoders}
+    return replace(objective, head=copies.get(HEAD), encoders=encoders)
 
 
 def layers(system: System) -> list[list[str]]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from physnn.learning.rule import Objective, Step, reflect
+from physnn.learning.objective import Objective
+from physnn.learning.rule import Step, reflect
 from physnn.substrate.contract import Substrate
 
 Array = Any

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from physnn.errors import CheckpointError, PhysnnError
+from physnn.errors import CheckpointError, ParameterError, PhysnnError
 from physnn.learning.optimisers import OPTIMISERS
+from physnn.media.heads import Head
 from physnn.substrate import checkpoints
 from physnn.substrate.contract import Substrate
 from physnn.substrate.converters import as_numpy
@@ -46,13 +47,40 @@ class Progress:
     history: list[Epoch] = field(default_factory=list)
     before: dict[str, float] = field(default_factory=dict)
     """the meter's totals when training began"""
+    digital: Mapping[str, Head] = field(default_factory=dict)
+    """prefix of their keys -> layers on the host that are trained too"""
 
     @classmethod
-    def fresh(cls, substrate: Substrate, optimiser: str) -> Progress:
-        """Nothing done yet."""
+    def fresh(cls, substrate: Substrate, optimiser: str, digital: Mapping[str, Head] | None = None) -> Progress:
+        """Nothing done yet.
+
+        Raises
+        ------
+        ParameterError
+            A parameter of the network has the key of one of a digital layer.
+        """
         written = substrate.read()
         shadow = {key: written[key] for key in substrate.placed.system.trainable}
-        return cls(OPTIMISERS[optimiser](), shadow, before=dict(substrate.meter.counts))
+        for prefix, head in (digital or {}).items():
+            own = {f"{prefix}.{key}": substrate.asarray(value) for key, value in head.parameters.items()}
+            if shared := sorted(shadow.keys() & own.keys()):
+                raise ParameterError(
+                    f"a coupling is called {shared[0]!r} like a digital parameter; rename the coupling"
+                )
+            shadow |= own
+        return cls(OPTIMISERS[optimiser](), shadow, before=dict(substrate.meter.counts), digital=digital or {})
+
+    def write(self, substrate: Substrate, new: Mapping[str, Array]) -> None:
+        """New values: to the shadow, and to the substrate and the digital layers, each their own."""
+        self.shadow |= new
+        held = {key: value for key, value in new.items() if key in substrate.placed.system.trainable}
+        if held:
+            substrate.write(held)
+        self._write_digital()
+
+    def _write_digital(self) -> None:
+        for prefix, head in self.digital.items():
+            head.write({key: self.shadow[f"{prefix}.{key}"] for key in head.parameters})
 
     def save(self, path: Path, substrate: Substrate, identity: Mapping[str, Any]) -> None:
         """Write a checkpoint of the training and its substrate."""
@@ -67,7 +95,14 @@ class Progress:
         checkpoints.save(path, {**_whereabouts(substrate), **identity, "step": self.done}, _on_host(snapshot))
 
     @classmethod
-    def load(cls, path: Path, substrate: Substrate, optimiser: str, identity: Mapping[str, Any]) -> Progress:
+    def load(
+        cls,
+        path: Path,
+        substrate: Substrate,
+        optimiser: str,
+        identity: Mapping[str, Any],
+        digital: Mapping[str, Head] | None = None,
+    ) -> Progress:
         """Continue from a checkpoint, on the substrate it was written on or on another of the same System.
 
         On the same profile, backend and seed the substrate continues bit by bit, die and noise included; elsewhere the
@@ -87,7 +122,7 @@ class Progress:
                     f"{path} is of another training: its {what.replace('_', ' ')} is {_shown(theirs)}, here it is "
                     f"{_shown(mine)}; name another checkpoint file, or delete it to start anew"
                 )
-        progress = cls.fresh(substrate, optimiser)
+        progress = cls.fresh(substrate, optimiser, digital)
         try:
             progress._take(header, snapshot, substrate, here)
         except PhysnnError as error:
@@ -117,8 +152,9 @@ class Progress:
             substrate.restore(snapshot["substrate"])
             substrate.placed.stability.check(_on_host(substrate.read()))
             self.before = dict(snapshot["before"])
+            self._write_digital()
         else:
-            substrate.write(self.shadow)
+            self.write(substrate, self.shadow)
 
 
 def _losses(found: Any) -> list[float]:

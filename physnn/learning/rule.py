@@ -6,23 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from physnn.equations import gradient
+from physnn.equations import Trace, gradient, input_gradient
 from physnn.errors import NumericsError
-from physnn.media import CrossEntropy, Readout, SquaredError
+from physnn.learning.objective import Objective
+from physnn.media.heads import Tapes
 from physnn.substrate.contract import CompanionSpec, Substrate
 
 Array = Any
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What is read from the network and what it is held against."""
-
-    readout: Readout
-    loss: SquaredError | CrossEntropy
-    classes: int
-    duration: float | None = None
-    """how long a sample is shown [s, model time]; None for the stationary state"""
 
 
 @dataclass(frozen=True)
@@ -30,10 +20,11 @@ class Step:
     """What a rule found out about one batch."""
 
     gradient: Mapping[str, Array]
-    """parameter key -> the rule's estimate of dL/d parameter, the loss being the mean over the batch"""
+    """parameter key -> the rule's estimate of dL/d parameter, the loss being the mean over the batch; the keys of
+    digital layers begin with those of `Objective.digital`"""
     loss: float
     outputs: Array
-    """y, shape (batch, classes)"""
+    """y, shape (batch, classes), or (batch, *positions, classes)"""
 
 
 class Rule(Protocol):
@@ -49,9 +40,26 @@ class Rule(Protocol):
         ...
 
 
-def forward(substrate: Substrate, inputs: Mapping[str, Array], objective: Objective) -> Any:
-    """The incident trace of a batch: the stationary state, or a run of the objective's duration."""
-    return substrate.steady(inputs) if objective.duration is None else substrate.run(inputs, objective.duration)
+@dataclass(frozen=True)
+class Passage:
+    """A batch that has gone through: what entered the network, its trace, the answer, the tapes of digital layers."""
+
+    entering: Mapping[str, Array]
+    incident: Trace
+    y: Array
+    tapes: Mapping[str, Tapes]
+
+
+def forward(substrate: Substrate, inputs: Mapping[str, Array], objective: Objective) -> Passage:
+    """Send a batch through: encoders, the stationary state or a run of the objective's duration, readout and head."""
+    xp = substrate.xp
+    entering, before = objective.encode(xp, inputs)
+    duration = objective.duration
+    incident = substrate.steady(entering) if duration is None else substrate.run(entering, duration)
+    y, behind = objective.answer(xp, incident)
+    passage = Passage(entering, incident, y, before | behind)
+    _count_digital(substrate, objective, passage, 1)
+    return passage
 
 
 def reflect(
@@ -59,18 +67,25 @@ def reflect(
 ) -> Step:
     """Send a batch in, its error back along `transport`, and correlate where the two waves meet."""
     xp = substrate.xp
-    incident = forward(substrate, inputs, objective)
-    y = objective.readout.read(xp, incident)
+    passage = forward(substrate, inputs, objective)
+    incident, y = passage.incident, passage.y
     loss, mismatch = objective.loss(xp, y, targets)
     if loss != loss or loss in (float("inf"), -float("inf")):
         raise NumericsError("the loss is not finite; lower the learning rate or check the data")
-    companion = substrate.companion(CompanionSpec(transport), incident)
-    cotangents = objective.readout.pull_back(xp, incident, mismatch)
-    echo = companion.steady(cotangents) if objective.duration is None else companion.run(cotangents)
-    system = substrate.placed.system
-    found = gradient(xp, system, substrate.placed.companion(transport), incident, echo)
-    _count(substrate, y.shape[0], 1 if incident.steady else round(objective.duration / incident.step) + 1)
-    return Step(found, loss, y)
+    cotangents, slopes = objective.pull_back(xp, incident, passage.tapes, mismatch)
+    system, ports = substrate.placed.system, tuple(objective.encoders)
+    found: dict[str, Array] = {}
+    if system.trainable or ports:
+        companion = substrate.companion(CompanionSpec(transport, ports), incident)
+        echo = companion.steady(cotangents) if objective.duration is None else companion.run(cotangents)
+        where = substrate.placed.companion(transport, ports)
+        found = gradient(xp, system, where, incident, echo)
+        arrived = input_gradient(system, where, incident, echo, {port: passage.entering[port] for port in ports})
+        slopes |= objective.pull_back_encoders(xp, passage.tapes, arrived)
+        _count(substrate, y.shape[0], incident.outputs[objective.readout.port].shape[1])
+    # What a layer sends back, and what its parameters receive, cost as much again as its forward pass, each.
+    _count_digital(substrate, objective, passage, 2)
+    return Step(found | slopes, loss, y)
 
 
 def _count(substrate: Substrate, batch: int, times: int) -> None:
@@ -79,3 +94,10 @@ def _count(substrate: Substrate, batch: int, times: int) -> None:
     trained = [c for c in system.couplings.values() if c.trainable]
     macs = sum(c.operator.macs(system.populations[c.source].shape) for c in trained)
     substrate.meter.host(mac=macs * batch * times, kernel=len(trained))
+
+
+def _count_digital(substrate: Substrate, objective: Objective, passage: Passage, passes: int) -> None:
+    """Digital layers are arithmetic of the host."""
+    for prefix, head in objective.digital.items():
+        macs = head.macs(passage.tapes[prefix])
+        substrate.meter.host(mac=passes * macs, kernel=passes * len(head.layers))

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from physnn import streams
 from physnn.errors import DataError, NumericsError, ParameterError, UnknownNameError
+from physnn.learning.objective import Objective
 from physnn.learning.optimisers import OPTIMISERS
 from physnn.learning.progress import Epoch, Progress
-from physnn.learning.rule import Objective, Rule, Step, forward
+from physnn.learning.rule import Rule, Step, forward
+from physnn.media.losses import check_labels
 from physnn.substrate.contract import Substrate
 from physnn.substrate.converters import as_numpy
 
@@ -70,10 +72,10 @@ def train(
     checkpoint: str | os.PathLike[str] | None = None,
     every: int = 100,
 ) -> list[Epoch]:
-    """Train a substrate in place.
+    """Train a substrate in place, and the digital layers of the objective with it.
 
-    The host keeps float shadow weights and writes them to the substrate after every batch; the order of the samples
-    follows from `seed` alone.
+    The host keeps float shadow weights and writes them to the substrate, and to the digital layers, after every batch;
+    the order of the samples follows from `seed` alone.
 
     Parameters
     ----------
@@ -81,13 +83,13 @@ def train(
     rule : Rule
     objective : Objective
     inputs : array
-        (samples, *shape of the input port)
+        (samples, *shape of the input port), or what the objective's encoders take
     labels : array
-        (samples,), whole numbers 0..classes-1
+        (samples,), or (samples, *positions) where each pixel has one; whole numbers 0..classes-1
     settings : Settings
     seed : int
     port : str, optional
-        Input port; the System's only one where not given.
+        Input port; the System's only one where not given, and those of the objective's encoders where it has some.
     on_epoch : callable, optional
         Called after every epoch, for progress and early records.
     checkpoint : path, optional
@@ -102,15 +104,15 @@ def train(
     NumericsError
         The loss or a gradient is not finite; the message says at which epoch.
     """
-    port = port or only_port(substrate)
+    ports = ports_of(substrate, objective, port)
     path = Path(checkpoint) if checkpoint is not None else None
-    identity = {"rule": rule.name, "settings": asdict(settings), "training_seed": seed}
+    identity = {"rule": rule.name, "settings": asdict(settings) | _described(objective), "training_seed": seed}
     if path is not None and path.exists():
-        progress = Progress.load(path, substrate, settings.optimiser, identity)
+        progress = Progress.load(path, substrate, settings.optimiser, identity, objective.digital)
     else:
-        progress = Progress.fresh(substrate, settings.optimiser)
-    data = substrate.asarray(inputs)
-    targets = substrate.asarray(objective.loss.targets(np, np.asarray(labels), objective.classes))
+        progress = Progress.fresh(substrate, settings.optimiser, objective.digital)
+    data, known = substrate.asarray(inputs), np.asarray(labels)
+    check_labels(np, known, objective.classes)
     batches = math.ceil(len(labels) / settings.batch)
     total = settings.epochs * batches
     while progress.done < total:
@@ -118,7 +120,8 @@ def train(
         if batch == 0 or progress.done == progress.resumed:
             order = streams.permutation(seed, "trainer", "order", len(labels), step=number)
         rows = order[batch * settings.batch : (batch + 1) * settings.batch]
-        step = _checked(rule, substrate, {port: data[rows]}, targets[rows], objective, number)
+        targets = substrate.asarray(objective.loss.targets(np, known[rows], objective.classes))
+        step = _checked(rule, substrate, dict.fromkeys(ports, data[rows]), targets, objective, number)
         _update(substrate, progress, step, settings.rate_at(progress.done / total))
         progress.losses.append(step.loss * len(rows))
         progress.done += 1
@@ -133,13 +136,12 @@ def train(
 
 
 def _update(substrate: Substrate, progress: Progress, step: Step, rate: float) -> None:
-    """One step of the optimiser on the host's float weights, written to the substrate."""
+    """One step of the optimiser on the host's float weights, written to the substrate and the digital layers."""
     new = progress.optimiser.update(progress.shadow, step.gradient, rate)
     size = sum(math.prod(value.shape) for value in new.values())
     traffic = progress.optimiser.words * _BYTES_A_WORD * size
     substrate.meter.host(elementwise=progress.optimiser.elementwise * size, kernel=len(new), memory_byte=traffic)
-    progress.shadow |= new
-    substrate.write(new)
+    progress.write(substrate, new)
 
 
 def _checked(
@@ -159,22 +161,35 @@ def _checked(
 def outputs(
     substrate: Substrate, objective: Objective, inputs: NDArray, *, port: str | None = None, batch: int = 512
 ) -> NDArray:
-    """What the substrate answers, as a NumPy array (samples, classes)."""
-    port = port or only_port(substrate)
+    """What the substrate, with the digital layers, answers, as a NumPy array (samples, *positions, classes)."""
+    ports = ports_of(substrate, objective, port)
     answers = []
     for start in range(0, len(inputs), batch):
-        trace = forward(substrate, {port: substrate.asarray(inputs[start : start + batch])}, objective)
-        answers.append(as_numpy(objective.readout.read(substrate.xp, trace)))
+        data = substrate.asarray(inputs[start : start + batch])
+        answers.append(as_numpy(forward(substrate, dict.fromkeys(ports, data), objective).y))
     return np.concatenate(answers)
 
 
 def accuracy(
     substrate: Substrate, objective: Objective, inputs: NDArray, labels: NDArray, *, port: str | None = None
 ) -> float:
-    """Share of samples whose largest output is their label's."""
+    """Share of samples, or of their positions, whose largest output is their label's."""
     if len(labels) == 0:
         raise DataError("accuracy of no samples was asked for")
-    return float(np.mean(np.argmax(outputs(substrate, objective, inputs, port=port), axis=1) == labels))
+    return float(np.mean(np.argmax(outputs(substrate, objective, inputs, port=port), axis=-1) == labels))
+
+
+def ports_of(substrate: Substrate, objective: Objective, port: str | None = None) -> tuple[str, ...]:
+    """The input ports that the data reach: those of encoders, and the one that is named."""
+    named = (port,) if port else ()
+    return tuple(dict.fromkeys((*objective.encoders, *named))) or (only_port(substrate),)
+
+
+def _described(objective: Objective) -> dict[str, Any]:
+    """What a checkpoint must know of the digital layers to refuse others."""
+    if not objective.digital:
+        return {}
+    return {"digital": {prefix: [repr(layer) for layer in head.layers] for prefix, head in objective.digital.items()}}
 
 
 def only_port(substrate: Substrate) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from numbers import Real
 from typing import Any
@@ -130,6 +130,7 @@ class Network:
         if taken:
             raise EquationError(f"network {self.name!r}: the input port {taken[0]!r} has the name of a source")
         inputs |= self.inputs
+        populations = {name: _without_driven(population, inputs) for name, population in populations.items()}
         outputs = {self.readout.port: Output(self.readout.population, self.readout.expression)}
         return System.of(populations.values(), couplings, inputs, outputs)
 
@@ -158,6 +159,16 @@ class Network:
             trainable=link.trainable,
             initial=weights,
         )
+
+
+def _without_driven(population: Population, inputs: Mapping[str, Input]) -> Population:
+    """A parameter that is set sample by sample is not learnt."""
+    driven = {port.variable for port in inputs.values() if port.population == population.name}
+    learnt = {name for name, variable in population.variables.items() if variable.trainable and name in driven}
+    if not learnt:
+        return population
+    variables = {n: replace(v, trainable=v.trainable and n not in learnt) for n, v in population.variables.items()}
+    return replace(population, variables=variables)
 
 
 def _dense(source: tuple[int, ...], target: tuple[int, ...]) -> Dense:

@@ -299,6 +299,7 @@ def place(
         step = _default_step(system)
     if not (math.isfinite(step) and step > 0):
         raise ParameterError(f"time step {step} s must be finite and above 0")
+    step = float(step)
     offsets: frozenset[str] = frozenset()
     origin = system.fingerprint
     if profile.mismatch.offset is not None and profile.mismatch.offset.value:

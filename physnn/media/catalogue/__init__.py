@@ -4,11 +4,16 @@ What is registered here is listed by `physnn media`, and held against the oracle
 every backend by `physnn.testing.conformance` without another test.
 """
 
-from physnn.media.catalogue import waves
+from physnn.media.catalogue import carriers, critical, encoders, fields, impedances, oscillators, spiking, waves
 from physnn.media.catalogue.entry import Entry
 
 FAMILIES: dict[str, dict[str, Entry]] = {
-    "waves": waves.ENTRIES,
+    "layers": {**waves.ENTRIES, **carriers.ENTRIES},
+    "fields": fields.ENTRIES,
+    "oscillators": {**oscillators.ENTRIES, **critical.ENTRIES},
+    "spiking cells": spiking.ENTRIES,
+    "impedances": impedances.ENTRIES,
+    "encoders": encoders.ENTRIES,
 }
 """Family -> its media by name."""
 

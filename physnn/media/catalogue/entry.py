@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from physnn.equations import System
 from physnn.media.network import Network
 
 
@@ -29,3 +30,9 @@ class Entry:
     """time step at which it is run [s, model time]"""
     steps: int = 40
     """length of such a run; time enough for what is trained to reach the output"""
+    answers: tuple[str, ...] = ()
+    """subjects of `physnn media verify` that measure it"""
+
+    def shown(self, system: System) -> str:
+        """The population that is shown: `part`, or that of the first output."""
+        return self.part or next(iter(system.outputs.values())).population

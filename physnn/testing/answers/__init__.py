@@ -2,11 +2,36 @@
 
 from collections.abc import Callable, Iterator
 
+from physnn.testing.answers import (
+    carriers,
+    critical,
+    drums,
+    evanescent,
+    fields,
+    impedances,
+    nonlinear_fields,
+    oscillators,
+    readouts,
+    rings,
+    spiking,
+)
 from physnn.testing.answers.answer import Answer, at_least, at_most, close
 
 Check = Callable[[], Iterator[Answer]]
 
-ANSWERS: dict[str, Check] = {}
+ANSWERS: dict[str, Check] = {
+    **drums.ANSWERS,
+    **fields.ANSWERS,
+    **nonlinear_fields.ANSWERS,
+    **evanescent.ANSWERS,
+    **oscillators.ANSWERS,
+    **critical.ANSWERS,
+    **rings.ANSWERS,
+    **spiking.ANSWERS,
+    **carriers.ANSWERS,
+    **impedances.ANSWERS,
+    **readouts.ANSWERS,
+}
 """Subject -> what yields its comparisons."""
 
 __all__ = ["ANSWERS", "Answer", "Check", "at_least", "at_most", "close"]

@@ -31,6 +31,21 @@ class Answer:
         """Whether the bar is kept; a number that is not one keeps none."""
         return self.deviation <= (self.tolerance if self.kind in ("relative", "absolute") else 0.0)
 
+    @property
+    def bar(self) -> str:
+        """What is wanted, in words."""
+        if self.kind in ("at least", "at most"):
+            return f"{self.kind} {self.wanted:.7g}"
+        width = f"{self.tolerance:g}" if self.kind == "absolute" else f"{100 * self.tolerance:.3g} %"
+        return f"{self.wanted:.7g} within {width}"
+
+    @property
+    def off(self) -> str:
+        """How far from it the measurement is, in words."""
+        if self.kind == "relative":
+            return f"{100 * self.deviation:.2g} %"
+        return f"{self.deviation:.2g}" if self.kind == "absolute" else ""
+
 
 def close(
     claim: str, measured: float, wanted: float, *, relative: float | None = None, absolute: float | None = None

@@ -123,11 +123,13 @@ def _against_differences(bench: Bench, case: Case, kind: str, steady: bool) -> I
     found = reflected_gradient(bench, case, substrate, steady)
     size = max(float(np.linalg.norm(value)) for value in found.values())
     for key, slope in found.items():
-        direction = draw(f"{case.name} {key}", *slope.shape)
+        direction: np.ndarray = draw(f"{case.name} {key}", *slope.shape)
+        if np.iscomplexobj(slope):
+            direction = direction + 1j * draw(f"{case.name} {key} i", *slope.shape)
         direction = direction / max(float(np.linalg.norm(direction)), 1e-300)
         held = slope * substrate.placed.die(key, slope.shape)
         measured = _difference(bench, case, kind, key, direction, steady)
-        yield abs(float(np.sum(held * direction)) - measured) / max(size, 1e-300), bench.difference_tolerance
+        yield abs(float(np.vdot(held, direction).real) - measured) / max(size, 1e-300), bench.difference_tolerance
 
 
 def _difference(bench: Bench, case: Case, kind: str, key: str, direction: np.ndarray, steady: bool) -> float:

@@ -66,15 +66,29 @@ def media() -> list[Case]:
     found = []
     for name, entry in MEDIA.items():
         system = _biased(entry.build().lower(seed=7))
-        inputs = {port: draw(name, BATCH, *system.populations[i.population].shape) for port, i in system.inputs.items()}
-        found.append(Case(name, system, inputs, entry.step, stationary=entry.stationary))
+        inputs = {port: _given(name, system, place) for port, place in system.inputs.items()}
+        kind = entry.stationary, entry.smooth, entry.random
+        found.append(Case(name, system, inputs, entry.step, entry.steps, *kind))
     return found
+
+
+def _given(name: str, system: System, place: Input) -> NDArray:
+    """What enters a port: normal numbers; about the value that the System has, where it has one."""
+    population = system.populations[place.population]
+    variable = population.variables[place.variable]
+    drawn: NDArray = draw(f"{name} {place.variable}" if variable.role != "input" else name, BATCH, *population.shape)
+    if variable.complex:
+        drawn = drawn + 1j * draw(f"{name} {place.variable} i", BATCH, *population.shape)
+    own = population.values.get(place.variable, 0.0)
+    if variable.role == "input":
+        return drawn
+    return own * (1 + 0.1 * drawn) if variable.role == "parameter" else own + 0.3 * drawn
 
 
 def _biased(system: System) -> System:
     """The System with weights in place of zeros, so that a layer at rest is not at a kink of its characteristic."""
     couplings = [
-        c if np.any(c.initial) else replace(c, initial=0.3 * draw(c.name, *c.operator.weight_shape))
+        c if np.any(c.initial) or not c.trainable else replace(c, initial=0.3 * draw(c.key, *c.operator.weight_shape))
         for c in system.couplings.values()
     ]
     return System.of(system.populations.values(), couplings, system.inputs, system.outputs)

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from physnn import __version__
+from physnn.cli import media
 from physnn.errors import DeviceError, PhysnnError, nearest
 
 OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
@@ -84,6 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("file", metavar="FILE")
     check.set_defaults(command=_profiles_check)
     commands.choices["profiles"].set_defaults(command=_profiles_list)
+
+    media.add_commands(commands)
 
     commands.add_parser("backends", help="installed backends").set_defaults(command=_backends)
 
@@ -279,19 +282,17 @@ def _check(given: argparse.Namespace, console: Console) -> int:
 
     experiment = read_experiment(given.experiment) if given.experiment else built_in()
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))  # as `compare` runs its cells; read when a backend loads
-    table = Table("data, profile", "backend", "", "memory", "time", "J / inference", box=None)
+    steps = ("step of limit",) if experiment.duration is not None else ()
+    table = Table("data, profile", "backend", "", "memory", "time", "J / inference", *steps, box=None)
     rows = list(preview(experiment))
     for row in rows:
-        table.add_row(f"{row.dataset}, {row.profile}", row.backend, row.status, row.memory, row.time, row.energy)
+        told = (row.backend, row.status, row.memory, row.time, row.energy, row.step)
+        table.add_row(f"{row.dataset}, {row.profile}", *told[: len(table.columns) - 1])
     console.print(table)
-    told = [f"{row.profile}, {f.part}: {f.status}, {f.detail}" for row in rows for f in row.told]
-    for line in dict.fromkeys(told):
+    lines = [f"{row.profile}, {f.part}: {f.status}, {f.detail}" for row in rows for f in row.told]
+    for line in dict.fromkeys(lines):
         console.print(line, markup=False, highlight=False)
-    console.print(
-        "Stationary states are solved without steps, so no step has a stability limit to keep.", highlight=False
-    )
+    if experiment.duration is None:
+        said = "Stationary states are solved without steps, so no step has a stability limit to keep."
+        console.print(said, highlight=False)
     return FAILED if any(row.status == REFUSED for row in rows) else OK
-
-
-if __name__ == "__main__":
-    sys.exit(main())

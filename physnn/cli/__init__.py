@@ -1,0 +1,5 @@
+"""The `physnn` command."""
+
+from physnn.cli.main import main
+
+__all__ = ["main"]

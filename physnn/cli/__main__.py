@@ -1,0 +1,7 @@
+"""`python -m physnn.cli`."""
+
+import sys
+
+from physnn.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,97 @@
+"""Losses: what an answer is held against. Each gives its value and dL/dy, the wave that is reflected there.
+
+An answer y has its classes on the last axis and the samples on the first: (batch, classes) where a sample has one
+label, (batch, *positions, classes) where each of its positions (the pixels of an image) has one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from physnn.errors import DataError, ShapeError
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class SquaredError:
+    """L = mean over the batch of 1/2 |y - y*|^2 summed over outputs: the mismatch at the output boundary.
+
+    A class label becomes the target +`level` at its own output and -`level` at the others, inside the range of tanh.
+    """
+
+    level: float = 0.8
+
+    def targets(self, xp: Any, labels: Array, classes: int) -> Array:
+        """Labels (batch, *positions) as target amplitudes (batch, *positions, classes)."""
+        return self.level * (2.0 * one_hot(xp, labels, classes) - 1.0)
+
+    def __call__(self, xp: Any, y: Array, targets: Array) -> tuple[float, Array]:
+        """The loss and dL/dy, the reflected wave at the output boundary."""
+        _check(y, targets)
+        mismatch = y - targets
+        return float(0.5 * xp.sum(mismatch * mismatch)) / y.shape[0], mismatch / y.shape[0]
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """L = mean of -log softmax(gain y)[label] over the batch, and over the positions where each has a label.
+
+    `gain` makes small wave amplitudes decisive.
+    """
+
+    gain: float = 1.0
+
+    def targets(self, xp: Any, labels: Array, classes: int) -> Array:
+        """Labels (batch, *positions) as probabilities (batch, *positions, classes)."""
+        return one_hot(xp, labels, classes)
+
+    def __call__(self, xp: Any, y: Array, targets: Array) -> tuple[float, Array]:
+        """The loss and dL/dy."""
+        _check(y, targets)
+        logits = self.gain * y
+        shifted = logits - xp.max(logits, axis=-1, keepdims=True)
+        log_norm = xp.log(xp.sum(xp.exp(shifted), axis=-1, keepdims=True))
+        count = math.prod(y.shape[:-1])
+        loss = -float(xp.sum(targets * (shifted - log_norm))) / count
+        return loss, self.gain * (xp.exp(shifted - log_norm) - targets) / count
+
+
+LOSSES: dict[str, type[SquaredError] | type[CrossEntropy]] = {"squared": SquaredError, "cross-entropy": CrossEntropy}
+
+
+def one_hot(xp: Any, labels: Array, classes: int) -> Array:
+    """Labels (batch, *positions) -> (batch, *positions, classes) of zeros and ones.
+
+    Raises
+    ------
+    DataError
+        There is no label, or one is not a whole number of 0..classes-1.
+    """
+    check_labels(xp, labels, classes)
+    return xp.eye(classes, dtype=xp.float64)[xp.asarray(labels, dtype=xp.int64)]
+
+
+def check_labels(xp: Any, labels: Array, classes: int) -> None:
+    """Whether every label is a whole number of 0..classes-1.
+
+    Raises
+    ------
+    DataError
+    """
+    if labels.ndim == 0 or 0 in labels.shape or "int" not in str(labels.dtype):
+        given = f"labels have shape {tuple(labels.shape)} and type {labels.dtype}"
+        raise DataError(f"{given}; one whole number a sample, or one at each of its positions, is needed")
+    lowest, highest = int(xp.min(labels)), int(xp.max(labels))
+    if lowest < 0 or highest >= classes:
+        raise DataError(f"labels run from {lowest} to {highest}; allowed are 0..{classes - 1}")
+
+
+def _check(y: Array, targets: Array) -> None:
+    if tuple(y.shape) != tuple(targets.shape):
+        raise ShapeError(
+            f"the answer has shape {tuple(y.shape)}, its targets {tuple(targets.shape)}; both are (batch, classes), or "
+            "(batch, *positions, classes): a head with PerPixel brings the channels of a sheet to the last axis"
+        )
