@@ -81,29 +81,42 @@ class Compiled:
         if solution is not None:
             return self._bundle(solution)
         zero = residuals(self.population)
-        return lambda here: _solved(self.population, {name: zero[name] for name in names}, here)
+        return _Solver(self.population, {name: zero[name] for name in names})
 
 
-def _solved(population: Population, zero: Mapping[str, sp.Expr], here: Environment) -> dict[str, Tensor]:
+class _Solver:
     """Newton's method, element by element, from the present values.
 
     The search itself is not recorded by autograd; one last correction is, which has the derivatives of the solution
     (implicit-function theorem).
     """
-    start = {name: here[name].detach() for name in zero}
-    shape = next(iter(start.values())).shape
 
-    def compute(expressions: tuple[sp.Expr, ...], values: Mapping[str, Tensor]) -> list[Tensor]:
-        known = here | dict(values)
-        used = sorted({str(s) for e in expressions for s in e.free_symbols})
-        compiled = function(tuple(population.symbols[n] for n in used), expressions)
-        like = next(iter(values.values()))
-        return [_filled(v, like, shape) for v in compiled(xp, *[known[n] for n in used])]
+    def __init__(self, population: Population, zero: Mapping[str, sp.Expr]) -> None:
+        self.population, self.zero = population, zero
+        self.compiled: dict[tuple[sp.Expr, ...], tuple[list[str], Callable[..., tuple[Any, ...]]]] = {}
 
-    with torch.no_grad():
-        found = solve(population, zero, start, compute)
-    tracked = [v for v in here.values() if isinstance(v, Tensor) and v.requires_grad]
-    return corrected(population, zero, found, compute) if tracked else found
+    def function(self, expressions: tuple[sp.Expr, ...]) -> tuple[list[str], Callable[..., tuple[Any, ...]]]:
+        """Names that some expressions need, and what computes them; kept, as a search asks for the same ones."""
+        if expressions not in self.compiled:
+            used = sorted({str(s) for e in expressions for s in e.free_symbols})
+            symbols = tuple(self.population.symbols[n] for n in used)
+            self.compiled[expressions] = used, function(symbols, expressions)
+        return self.compiled[expressions]
+
+    def __call__(self, here: Environment) -> dict[str, Tensor]:
+        start = {name: here[name].detach() for name in self.zero}
+        shape = next(iter(start.values())).shape
+
+        def compute(expressions: tuple[sp.Expr, ...], values: Mapping[str, Tensor]) -> list[Tensor]:
+            used, compiled = self.function(expressions)
+            known = here | dict(values)
+            like = next(iter(values.values()))
+            return [_filled(v, like, shape) for v in compiled(xp, *[known[n] for n in used])]
+
+        with torch.no_grad():
+            found = solve(self.population, self.zero, start, compute)
+        tracked = [v for v in here.values() if isinstance(v, Tensor) and v.requires_grad]
+        return corrected(self.population, self.zero, found, compute) if tracked else found
 
 
 class Engine:

@@ -46,6 +46,7 @@ def shown(given: argparse.Namespace, console: Console) -> int:
     """Everything that the catalogue knows of one medium."""
     from physnn.analysis import stability_limit
     from physnn.media.catalogue import MEDIA
+    from physnn.testing.answers import COVERS
 
     if given.medium not in MEDIA:
         raise UnknownNameError("medium", given.medium, MEDIA)
@@ -78,7 +79,7 @@ def shown(given: argparse.Namespace, console: Console) -> int:
     console.print(said, highlight=False, markup=False)
     for backend, reason in _backends(system):
         console.print(f"{backend}: {reason or 'runs it'}", highlight=False, markup=False)
-    for subject in entry.answers:
+    for subject in (subject for subject, media in COVERS.items() if given.medium in media):
         console.print(f"known answers: physnn media verify {subject!r}", highlight=False, markup=False)
     if entry.source:
         console.print(f"source: {entry.source}", highlight=False, markup=False)

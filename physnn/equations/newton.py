@@ -61,7 +61,7 @@ def corrected(
     problem = _Problem(population, residuals, compute, found)
     x = problem.packed(found)
     slope, _ = problem.linearised(x)
-    return problem.unpacked(x - _solution(problem, slope, problem.residual(x)))
+    return problem.unpacked(x - _times(problem.xp, _inverse(problem, slope), problem.residual(x)))
 
 
 class _Problem:
@@ -135,16 +135,18 @@ def _search(problem: _Problem, x: Array) -> Array:
     value = problem.residual(x)
     for _ in range(_STEPS):
         slope, size = problem.linearised(x)
-        exact = xp.all(xp.abs(value) <= rounding * size, axis=-1)
+        exact = xp.all((xp.abs(value) <= rounding * size) & xp.isfinite(size), axis=-1)
         # Where the equations hold already, their slope does not matter and may vanish.
-        one = alike(xp, np.eye(value.shape[-1]), value)
-        slope = xp.where(exact[..., None, None], one, slope)
-        change = xp.where(exact[..., None], xp.zeros_like(value), _solution(problem, slope, value))
-        reach = xp.abs(x) + xp.sum(xp.abs(xp.linalg.inv(slope)) * size[..., None, :], axis=-1)
+        slope = xp.where(exact[..., None, None], alike(xp, np.eye(value.shape[-1]), value), slope)
+        inverse = _inverse(problem, slope)
+        change = xp.where(exact[..., None], xp.zeros_like(value), _times(xp, inverse, value))
+        if not xp.all(xp.isfinite(change)):
+            raise problem.error("meets a number that is not finite")
+        reach = xp.abs(x) + _times(xp, xp.abs(inverse), size)
         done = exact | xp.all(xp.abs(change) <= rounding * reach, axis=-1)
         if xp.all(done):
             return x - change
-        x, value, stuck = _descent(problem, x, change, value, slope, reach, done)
+        x, value, stuck = _descent(problem, x, change, value, inverse, reach, done)
         if xp.any(stuck & xp.any(xp.abs(change) > 2**22 * rounding * reach, axis=-1)):
             break
         if xp.all(stuck | done):
@@ -152,20 +154,32 @@ def _search(problem: _Problem, x: Array) -> Array:
     raise problem.error(f"has no solution that Newton's method finds in {_STEPS} steps")
 
 
-def _solution(problem: _Problem, slope: Array, value: Array) -> Array:
-    """The Newton correction: slope^-1 value."""
-    xp = problem.xp
-    try:
-        change = xp.linalg.solve(slope, value[..., None])[..., 0]
-    except (np.linalg.LinAlgError, RuntimeError):  # torch has an error of its own, derived from the latter
-        raise problem.error("has no unique solution (its derivative vanishes)") from None
-    if not xp.all(xp.isfinite(change)):
-        raise problem.error("meets a number that is not finite")
-    return change
+def _inverse(problem: _Problem, slope: Array) -> Array:
+    """slope^-1; written out for one and two unknowns, where a library's call costs more than the arithmetic."""
+    xp, size = problem.xp, slope.shape[-1]
+    if size > 2:
+        try:
+            return xp.linalg.inv(slope)
+        except (np.linalg.LinAlgError, RuntimeError):  # torch has an error of its own, derived from the latter
+            raise problem.error("has no unique solution (its derivative vanishes)") from None
+    determinant = slope[..., 0, 0]
+    if size == 2:
+        determinant = determinant * slope[..., 1, 1] - slope[..., 0, 1] * slope[..., 1, 0]
+    if xp.any(determinant == 0):
+        raise problem.error("has no unique solution (its derivative vanishes)")
+    if size == 1:
+        return 1.0 / slope
+    above = xp.stack([slope[..., 1, 1], -slope[..., 0, 1]], axis=-1)
+    below = xp.stack([-slope[..., 1, 0], slope[..., 0, 0]], axis=-1)
+    return xp.stack([above, below], axis=-2) / determinant[..., None, None]
+
+
+def _times(xp: Any, matrix: Array, vector: Array) -> Array:
+    return xp.sum(matrix * vector[..., None, :], axis=-1)
 
 
 def _descent(
-    problem: _Problem, x: Array, change: Array, value: Array, slope: Array, reach: Array, done: Array
+    problem: _Problem, x: Array, change: Array, value: Array, inverse: Array, reach: Array, done: Array
 ) -> tuple[Array, Array, Array]:
     """A step along `change`, halved until the next correction with the same slope is smaller; and where it never was.
 
@@ -181,7 +195,7 @@ def _descent(
         following = x - share[..., None] * change
         found = problem.residual(following)
         finite = xp.all(xp.isfinite(found), axis=-1)
-        left = xp.linalg.solve(slope, xp.where(finite[..., None], found, xp.zeros_like(found))[..., None])[..., 0]
+        left = _times(xp, inverse, xp.where(finite[..., None], found, xp.zeros_like(found)))
         worse = ~((xp.max(xp.abs(left) / scale, axis=-1) < size) & finite) & ~done
         if not xp.any(worse):
             return following, found, worse

@@ -1,35 +1,114 @@
-"""What a user describes: sources, encoders, media, networks, readouts, heads, losses."""
+"""What a user describes: sources, encoders, media, oscillators, impedances, networks, readouts, heads, losses."""
 
+from physnn.media.carrier import CarrierMedium, CarrierSource, on_carrier
 from physnn.media.encoders import Carrier, Pulse, Rate
+from physnn.media.envelope import EnvelopeMedium
+from physnn.media.fields import Cable, EvanescentField, ExcitableField, NeuralWave, NonlinearField, WaveField
 from physnn.media.functionals import FUNCTIONALS, Demodulated, EffectiveFrequency
 from physnn.media.heads import ConvStack, Flatten, Head, LinearInTime, Perceptron, PerPixel
+from physnn.media.impedances import (
+    Capacitor,
+    Inductor,
+    Line,
+    Parallel,
+    Rational,
+    Resistor,
+    Series,
+    SeriesJunction,
+    ShuntJunction,
+    Step,
+    Stub,
+    Termination,
+    fit_touchstone,
+)
 from physnn.media.losses import LOSSES, CrossEntropy, SquaredError
+from physnn.media.lstm import ConvLSTM
 from physnn.media.medium import Medium, Source
 from physnn.media.network import Link, Network
+from physnn.media.normalisation import calibrated, matched_weights, with_sections
+from physnn.media.oscillators import (
+    CoRNN,
+    Duffing,
+    Harmonic,
+    Kuramoto,
+    LinOSS,
+    MeanFieldKuramoto,
+    StuartLandau,
+)
+from physnn.media.oscillators.critical import CriticalModes
+from physnn.media.part import Part
+from physnn.media.potential import Potential, duffing, harmonic, saturable
 from physnn.media.readout import Readout
+from physnn.media.ring import LotkaVolterra, Ring
+from physnn.media.spiking import LIF, AdaptiveLIF, TwoCompartmentLIF
 from physnn.media.waveguide import ACTIVATIONS, Waveguide
 
 __all__ = [
     "ACTIVATIONS",
     "FUNCTIONALS",
+    "LIF",
     "LOSSES",
+    "AdaptiveLIF",
+    "Cable",
+    "Capacitor",
     "Carrier",
+    "CarrierMedium",
+    "CarrierSource",
+    "CoRNN",
+    "ConvLSTM",
     "ConvStack",
+    "CriticalModes",
     "CrossEntropy",
     "Demodulated",
+    "Duffing",
     "EffectiveFrequency",
+    "EnvelopeMedium",
+    "EvanescentField",
+    "ExcitableField",
     "Flatten",
+    "Harmonic",
     "Head",
+    "Inductor",
+    "Kuramoto",
+    "LinOSS",
+    "Line",
     "LinearInTime",
     "Link",
+    "LotkaVolterra",
+    "MeanFieldKuramoto",
     "Medium",
     "Network",
+    "NeuralWave",
+    "NonlinearField",
+    "Parallel",
+    "Part",
     "PerPixel",
     "Perceptron",
+    "Potential",
     "Pulse",
     "Rate",
+    "Rational",
     "Readout",
+    "Resistor",
+    "Ring",
+    "Series",
+    "SeriesJunction",
+    "ShuntJunction",
     "Source",
     "SquaredError",
+    "Step",
+    "StuartLandau",
+    "Stub",
+    "Termination",
+    "TwoCompartmentLIF",
+    "WaveField",
     "Waveguide",
+    "calibrated",
+    "duffing",
+    "fit_touchstone",
+    "harmonic",
+    "matched_weights",
+    "on_carrier",
+    "saturable",
+    "with_sections",
 ]

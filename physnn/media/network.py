@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from physnn import streams
-from physnn.equations import Coupling, Dense, Input, Output, Population, System
-from physnn.errors import EquationError, ParameterError, nearest
+from physnn.equations import Coupling, Dense, Input, OneToOne, Output, Population, System
+from physnn.errors import EquationError, ParameterError, ShapeError, nearest
 from physnn.media.medium import Source
 from physnn.media.part import Part
 from physnn.media.readout import Readout
@@ -78,7 +78,14 @@ class Network:
 
     @classmethod
     def layered(
-        cls, parts: Sequence[Part], *, gain: float | Sequence[float] = 1.0, readout: str = "last", name: str = "network"
+        cls,
+        parts: Sequence[Part],
+        *,
+        gain: float | Sequence[float] = 1.0,
+        bypass: int = 0,
+        loss: float = 0.0,
+        readout: str = "last",
+        name: str = "network",
     ) -> Network:
         """Parts in a row, each coupled densely to the next; the last one is read out at its port `y`.
 
@@ -88,8 +95,18 @@ class Network:
             A `Source`, then layers.
         gain : float or sequence of float
             Initial weights have standard deviation gain / sqrt(fan-in); one for all links or one each.
+        bypass : int
+            Where 2 or more, a bypass guide leads from every layer to the one `bypass` further on, line to line: a skip
+            connection, on which waves pass both ways without meeting the layers between.
+        loss : float
+            Share of the amplitude that a bypass guide loses, 0 to 1.
         readout : str
             "last": the state at the end; "mean": its mean over time.
+
+        Raises
+        ------
+        ParameterError, EquationError, ShapeError
+            Too few parts, no source at the start, gains that do not fit, or layers of unlike shapes to be bypassed.
         """
         if len(parts) < 2:
             raise ParameterError(f"network {name!r}: a layered network needs a source and at least one layer")
@@ -100,6 +117,13 @@ class Network:
         if len(gains) != len(pairs):
             raise ParameterError(f"network {name!r}: {len(gains)} gains for {len(pairs)} links; give one each")
         links = [Link(a.name, b.name, gain=g) for (a, b), g in zip(pairs, gains, strict=True)]
+        if not isinstance(bypass, int) or bypass == 1 or bypass < 0 or not 0 <= loss < 1:
+            raise ParameterError(
+                f"network {name!r}: bypass {bypass!r} with loss {loss}; bypass 2 layers or more, with a loss from 0 to 1"
+            )
+        if bypass:
+            ends = zip(parts[1:], parts[1 + bypass :], strict=False)
+            links += [_bypass(a, b, 1.0 - loss) for a, b in ends]
         last = parts[-1]
         return cls(tuple(parts), tuple(links), Readout(last.name, last.signal, readout), name)
 
@@ -159,6 +183,17 @@ class Network:
             trainable=link.trainable,
             initial=weights,
         )
+
+
+def _bypass(start: Part, end: Part, share: float) -> Link:
+    """A fixed guide around what lies between two layers, line to line."""
+    shapes = start.lower().shape, end.lower().shape
+    if shapes[0] != shapes[1]:
+        raise ShapeError(
+            f"a bypass from {start.name!r} to {end.name!r}: their shapes {shapes[0]} and {shapes[1]} differ"
+        )
+    guide = OneToOne(shapes[0])
+    return Link(start.name, end.name, operator=guide, weights=np.full(shapes[0], share), trainable=False)
 
 
 def _without_driven(population: Population, inputs: Mapping[str, Input]) -> Population:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from physnn.equations import Convolution, Interpreter
+from physnn.equations import Convolution, Interpreter, OneToOne, companion_inputs, reflected
 from physnn.errors import EquationError, ParameterError, ShapeError
 from physnn.media import Link, Medium, Network, Readout, Source, Waveguide
 
@@ -162,3 +162,32 @@ class TestMedium:
     def test_value_of_the_wrong_shape(self):
         with pytest.raises(ShapeError, match="'r' has shape"):
             Medium("cell", 3, self.TEXT, {"r": [1.0, 2.0], "tau": 1.0}).lower()
+
+
+class TestBypass:
+    def test_guides_lead_around_layers(self):
+        system = layered(3, 4, 4, 4, 4, bypass=2, loss=0.1).lower(seed=1)
+        guides = {c.name: c for c in system.couplings.values() if isinstance(c.operator, OneToOne)}
+        assert guides.keys() == {"layer1->layer3", "layer2->layer4"}
+        assert all(np.all(c.initial == 0.9) and not c.trainable for c in guides.values())
+
+    def test_the_reflected_wave_survives_absorbing_layers(self):
+        """With couplings of half the strength each layer takes its share of the error; a bypass leads it back."""
+        shares = []
+        for bypass in (0, 2):
+            system = layered(4, *[4] * 9, gain=0.3, bypass=bypass).lower(seed=2)
+            trace = Interpreter(system).steady({"in": np.random.default_rng(0).normal(size=(5, 4))})
+            companion = reflected(system)
+            inputs = companion_inputs(companion, trace, {"y": np.ones_like(trace.outputs["y"])})
+            echo = Interpreter(companion.system, system.parameters).steady(inputs)
+            first, last = (np.linalg.norm(echo.fields[f"{name}.x_hat"]) for name in ("layer1", "layer9"))
+            shares.append(first / last)
+        assert shares[0] < 1e-3 and shares[1] > 0.3
+
+    def test_refusals(self):
+        with pytest.raises(ShapeError, match=r"a bypass from 'layer1' to 'layer3'"):
+            layered(3, 4, 4, 5, bypass=2)
+        with pytest.raises(ParameterError, match="a loss from 0 to 1"):
+            layered(3, 4, 4, 4, bypass=2, loss=1.5)
+        with pytest.raises(ParameterError, match="2 layers or more"):
+            layered(3, 4, 4, bypass=1)

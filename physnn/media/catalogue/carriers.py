@@ -55,7 +55,6 @@ ENTRIES = {
         source=SOURCE,
         stationary=False,
         step=0.1,
-        answers=("carrier: frequency response", "carrier: harmonics"),
     ),
     "carrier-duffing": Entry(
         "second-order medium on its carrier, Duffing elements",
@@ -63,7 +62,6 @@ ENTRIES = {
         source=SOURCE,
         stationary=False,
         step=0.1,
-        answers=("carrier: harmonics", "carrier: envelope", "carrier: digits", "carrier: parity"),
     ),
     "carrier-well": Entry(
         "second-order medium on its carrier, a potential of one's own",
@@ -77,7 +75,6 @@ ENTRIES = {
         lambda: _envelopes(replace(duffing(), trainable=("k", "b"))),
         source=SOURCE + ", harmonic balance",
         step=0.1,
-        answers=("carrier: envelope", "carrier: digits", "carrier: parity"),
     ),
     "envelope-saturable": Entry(
         "second-order medium as envelope, springs that give way",

@@ -30,8 +30,6 @@ class Entry:
     """time step at which it is run [s, model time]"""
     steps: int = 40
     """length of such a run; time enough for what is trained to reach the output"""
-    answers: tuple[str, ...] = ()
-    """subjects of `physnn media verify` that measure it"""
 
     def shown(self, system: System) -> str:
         """The population that is shown: `part`, or that of the first output."""

@@ -67,38 +67,30 @@ ENTRIES = {
         _between(Step("step", LINES)),
         part="step",
         source=POZAR,
-        answers=("impedance steps",),
     ),
     "rlc-termination": Entry(
-        "line that ends in a resistor, an inductor and a capacitor in series",
-        _ended(_RLC),
-        source=POZAR,
-        answers=("terminations", "passivity"),
+        "line that ends in a resistor, an inductor and a capacitor in series", _ended(_RLC), source=POZAR
     ),
     "rational-termination": Entry(
         "line that ends in a positive-real impedance of fourth order",
         _ended(FOURTH_ORDER),
         source="Brune, J. Math. Phys. 10 (1931)",
-        answers=("terminations", "passivity"),
     ),
     "stub": Entry(
         "line that ends in a resistor across a stub of line with an open end",
         _ended(Resistor(1.5) | Stub(1.2, 0.15, transmission=0.9)),
         source=POZAR,
-        answers=("terminations",),
     ),
     "series-impedance": Entry(
         "resistor and inductor between two lines",
         _between(SeriesJunction("bridge", LINES, impedance=Resistor(0.4) + Inductor(0.6))),
         part="bridge",
         source=POZAR,
-        answers=("junctions",),
     ),
     "shunt-impedance": Entry(
         "resistor and capacitor across the place where two lines meet",
         _between(ShuntJunction("across", LINES, impedance=Resistor(2.0) | Capacitor(0.4))),
         part="across",
         source=POZAR,
-        answers=("junctions",),
     ),
 }

@@ -111,29 +111,19 @@ def _conv_lstm() -> Network:
 
 ENTRIES = {
     "harmonic": Entry(
-        "damped harmonic oscillators, driven",
-        _harmonic,
-        source="Landau, Lifshitz, Mechanics (1976), section 25",
-        answers=("harmonic oscillator",),
+        "damped harmonic oscillators, driven", _harmonic, source="Landau, Lifshitz, Mechanics (1976), section 25"
     ),
-    "duffing": Entry(
-        "Duffing oscillators, driven",
-        _duffing,
-        source="Duffing (1918)",
-        answers=("Duffing oscillator",),
-    ),
+    "duffing": Entry("Duffing oscillators, driven", _duffing, source="Duffing (1918)"),
     "cornn": Entry(
         "coupled oscillatory recurrent network (coRNN)",
         _cornn,
         source="Rusch, Mishra (ICLR 2021), equations (1) to (3)",
-        answers=("coRNN",),
     ),
     "linoss-im": Entry(
         "oscillatory state-space layer (LinOSS), dissipative scheme",
         _linoss_im,
         part="oscillators",
         source="Rusch, Rus (ICLR 2025), equation (1)",
-        answers=("LinOSS",),
     ),
     "linoss-imex": Entry(
         "oscillatory state-space layer (LinOSS), conservative scheme",
@@ -141,28 +131,21 @@ ENTRIES = {
         part="oscillators",
         source="Rusch, Rus (ICLR 2025), equation (1)",
         stationary=False,
-        answers=("LinOSS",),
     ),
     "kuramoto": Entry(
-        "Kuramoto oscillators, pulled in pairs",
-        _kuramoto,
-        source="Kuramoto (1984), section 5.4",
-        stationary=False,
-        answers=("Kuramoto pair",),
+        "Kuramoto oscillators, pulled in pairs", _kuramoto, source="Kuramoto (1984), section 5.4", stationary=False
     ),
     "kuramoto-lags": Entry(
         "Kuramoto oscillators with phase lags",
         _sakaguchi,
         source="Sakaguchi, Kuramoto, Prog. Theor. Phys. 76, 576 (1986)",
         stationary=False,
-        answers=("Kuramoto pair",),
     ),
     "kuramoto-mean-field": Entry(
         "Kuramoto oscillators in their mean field, frequencies from the input",
         _mean_field,
         source="Kuramoto (1984), section 5.4",
         stationary=False,
-        answers=("Kuramoto onset",),
     ),
     "stuart-landau": Entry(
         "Stuart-Landau oscillators, driven",
@@ -170,7 +153,6 @@ ENTRIES = {
         source="Landau (1944); Stuart (1960)",
         stationary=False,
         step=0.02,
-        answers=("Stuart-Landau oscillator",),
     ),
     "ring": Entry(
         "symmetric rings of five elements (Wuxing)",
@@ -178,7 +160,6 @@ ENTRIES = {
         source=f"{RINGS}, equations (8) to (11)",
         stationary=False,
         step=0.1,
-        answers=("ring equations", "ring onset", "ring distances", "ring gains"),
     ),
     "ring-backward": Entry(
         "the same rings with every influence turned round",
@@ -186,14 +167,12 @@ ENTRIES = {
         source=f"{RINGS}, equations (12) and (13)",
         stationary=False,
         step=0.1,
-        answers=("ring equations", "ring as adjoint", "ring distances"),
     ),
     "lotka-volterra": Entry(
         "species that grow and eat each other, the parent case of rings",
         _lotka_volterra,
         source=f"{RINGS}, equation (7)",
         stationary=False,
-        answers=("Lotka-Volterra", "ring and Lotka-Volterra"),
     ),
     "conv-lstm": Entry(
         "convolutional LSTM, fed with its own output",
@@ -203,6 +182,5 @@ ENTRIES = {
         stationary=False,
         step=1.0,
         steps=6,
-        answers=("conv-LSTM",),
     ),
 }

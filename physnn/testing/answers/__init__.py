@@ -14,12 +14,15 @@ from physnn.testing.answers import (
     readouts,
     rings,
     spiking,
+    waveguides,
 )
 from physnn.testing.answers.answer import Answer, at_least, at_most, close
+from physnn.testing.answers.covers import COVERS
 
 Check = Callable[[], Iterator[Answer]]
 
 ANSWERS: dict[str, Check] = {
+    **waveguides.ANSWERS,
     **drums.ANSWERS,
     **fields.ANSWERS,
     **nonlinear_fields.ANSWERS,
@@ -34,4 +37,4 @@ ANSWERS: dict[str, Check] = {
 }
 """Subject -> what yields its comparisons."""
 
-__all__ = ["ANSWERS", "Answer", "Check", "at_least", "at_most", "close"]
+__all__ = ["ANSWERS", "COVERS", "Answer", "Check", "at_least", "at_most", "close"]
