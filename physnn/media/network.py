@@ -119,7 +119,7 @@ class Network:
         links = [Link(a.name, b.name, gain=g) for (a, b), g in zip(pairs, gains, strict=True)]
         if not isinstance(bypass, int) or bypass == 1 or bypass < 0 or not 0 <= loss < 1:
             raise ParameterError(
-                f"network {name!r}: bypass {bypass!r} with loss {loss}; bypass 2 layers or more, with a loss from 0 to 1"
+                f"network {name!r}: bypass {bypass!r} with loss {loss}; 2 layers or more, a loss from 0 to 1"
             )
         if bypass:
             ends = zip(parts[1:], parts[1 + bypass :], strict=False)
