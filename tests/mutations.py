@@ -212,8 +212,8 @@ MUTATIONS = (
     Mutation(
         "Laplacian of half the strength",
         "physnn/media/fields/lattice.py",
-        "-4.0",
-        "-2.0",
+        "-2 / spacing**2",
+        "-1 / spacing**2",
         "tests/media",
     ),
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -117,12 +118,13 @@ class TorchSubstrate:
     def steady(self, inputs: Mapping[str, Tensor], tolerance: float = 1e-9) -> Trace:
         """The stationary state for constant inputs."""
         tensors = {name: self.asarray(value) for name, value in inputs.items()}
-        for name, population in self.placed.system.populations.items():
-            if population.events:
-                raise CapabilityError(f"population {name!r} has events and thus no stationary state; run it in time")
-        trace, sweeps = self.engine.steady(tensors, self.held, tolerance)
+        trace, sweeps = self.engine.steady(tensors, self.held, self.reached(tolerance))
         self._count(self.cost, tensors, sweeps)
         return trace
+
+    def reached(self, tolerance: float) -> float:
+        """A tolerance that numbers of this precision can keep."""
+        return max(tolerance, 16 * torch.finfo(self.engine.dtype).eps)
 
     def companion(self, spec: CompanionSpec, about: Trace) -> TorchCompanion:
         """The reflected wave about an incident trace, through the same weights."""
@@ -133,6 +135,63 @@ class TorchSubstrate:
             self._companions[kind] = engine, cost_of(companion.system, self.engine.dtype.itemsize)
             self.held |= {k: self.asarray(v) for k, v in self.placed.realise(self.placed.feedback(companion)).items()}
         return TorchCompanion(self, companion, *self._companions[kind], about)
+
+    def differentiate(
+        self,
+        inputs: Mapping[str, Tensor],
+        duration: float | None,
+        judge: Callable[[Trace], Mapping[str, Tensor]],
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Torch's own derivative of a run, or of a stationary state: the reference for all learning rules.
+
+        Parameters
+        ----------
+        inputs : mapping
+        duration : float or None
+            [s, model time]; None for the stationary state.
+        judge : callable
+            From the trace, without its graph, to the cotangents dL/d output at the output ports.
+
+        Returns
+        -------
+        dict, dict
+            dL/d parameter for all trainable parameters, by what the device holds of them; dL/d input, for all inputs.
+
+        Raises
+        ------
+        CapabilityError
+            A population has events.
+        """
+        system = self.placed.system
+        for name, population in system.populations.items():
+            if population.events:
+                raise CapabilityError(
+                    f"population {name!r} has events: the derivative of firing is 0 almost everywhere, and torch takes "
+                    "it as that; a reflected wave follows the slopes that are declared for it"
+                )
+        entered = {name: self.asarray(value).detach().requires_grad_() for name, value in inputs.items()}
+        leaves = {key: self.held[key].detach().requires_grad_() for key in system.trainable}
+        held, before = self.held, dict(self.meter.counts)
+        self.held = held | leaves
+        try:
+            trace = self.steady(entered) if duration is None else self.run(entered, duration)
+        finally:
+            self.held = held
+        spent = self.meter.since(before)
+        # Every operation is met twice more: on the way to what came before it, and to its weights.
+        self.meter.add(**{kind: 2 * spent.get(kind, 0.0) for kind in ("mac", "elementwise", "kernel", "memory_byte")})
+        judged = [(trace.outputs[port], wave) for port, wave in judge(_without_graph(trace)).items()]
+        reached = [(output, wave) for output, wave in judged if output.requires_grad]
+        by = {**leaves, **{f"{name}:entered": value for name, value in entered.items()}}
+        slopes = torch.autograd.grad(
+            [output for output, _ in reached],
+            list(by.values()),
+            [wave.to(output.dtype) for output, wave in reached],
+            allow_unused=True,
+            materialize_grads=True,
+        )
+        found = dict(zip(by, slopes, strict=True))
+        return {key: found[key] for key in leaves}, {name: found[f"{name}:entered"] for name in entered}
 
     def write(self, parameters: Mapping[str, Any]) -> None:
         """Program parameters; what the device then holds follows from the profile."""
@@ -215,7 +274,7 @@ class TorchCompanion:
     def steady(self, cotangents: Mapping[str, Tensor], tolerance: float = 1e-9) -> Trace:
         """The stationary reflected wave."""
         inputs = self._inputs(cotangents)
-        trace, sweeps = self.engine.steady(inputs, self.substrate.held, tolerance)
+        trace, sweeps = self.engine.steady(inputs, self.substrate.held, self.substrate.reached(tolerance))
         self.substrate._count(self.cost, inputs, sweeps)
         return trace
 
@@ -223,3 +282,11 @@ class TorchCompanion:
         check_cotangents(self.substrate.placed.system, cotangents)
         arrays = {name: self.substrate.asarray(value) for name, value in cotangents.items()}
         return companion_inputs(self.companion, self.about, arrays)
+
+
+def _without_graph(trace: Trace) -> Trace:
+    """The trace as plain numbers."""
+    fields, sent, outputs = (
+        {name: value.detach() for name, value in found.items()} for found in (trace.fields, trace.sent, trace.outputs)
+    )
+    return replace(trace, fields=fields, sent=sent, outputs=outputs, state={})

@@ -81,7 +81,9 @@ class Compiled:
         if solution is not None:
             return self._bundle(solution)
         zero = residuals(self.population)
-        return _Solver(self.population, {name: zero[name] for name in names})
+        return _Solver(
+            self.population, {name: zero[name] for name in names}, at_rest=names == tuple(self.population.flows)
+        )
 
 
 class _Solver:
@@ -91,8 +93,8 @@ class _Solver:
     (implicit-function theorem).
     """
 
-    def __init__(self, population: Population, zero: Mapping[str, sp.Expr]) -> None:
-        self.population, self.zero = population, zero
+    def __init__(self, population: Population, zero: Mapping[str, sp.Expr], *, at_rest: bool) -> None:
+        self.population, self.zero, self.at_rest = population, zero, at_rest
         self.compiled: dict[tuple[sp.Expr, ...], tuple[list[str], Callable[..., tuple[Any, ...]]]] = {}
 
     def function(self, expressions: tuple[sp.Expr, ...]) -> tuple[list[str], Callable[..., tuple[Any, ...]]]:
@@ -114,7 +116,7 @@ class _Solver:
             return [_filled(v, like, shape) for v in compiled(xp, *[known[n] for n in used])]
 
         with torch.no_grad():
-            found = solve(self.population, self.zero, start, compute)
+            found = solve(self.population, self.zero, start, compute, at_rest=self.at_rest)
         tracked = [v for v in here.values() if isinstance(v, Tensor) and v.requires_grad]
         return corrected(self.population, self.zero, found, compute) if tracked else found
 
@@ -169,6 +171,7 @@ class Engine:
 
         Loops are swept until nothing moves by more than `tolerance` times the largest amplitude.
         """
+        self.system.check_steady()
         check_constant(self.system, inputs)
         batch = next((v.shape[0] for v in inputs.values()), 1)
         here = {name: {TIME: 0.0, STEP: 1.0, **self.environment(c, parameters)} for name, c in self.compiled.items()}
@@ -234,7 +237,8 @@ class Engine:
         if compiled.stationary is not None:
             for state in compiled.guessed:
                 if state not in own:
-                    own[state] = self.zeros(population, state, batch)
+                    start = self.array(population.values.get(state, 0.0))
+                    own[state] = self.zeros(population, state, batch) + start
             own |= {n: self.broadcast(population, v, batch) for n, v in compiled.stationary(own).items()}
         sent |= {n: self.broadcast(population, v, batch) for n, v in compiled.signals(own).items()}
 

@@ -54,7 +54,7 @@ class Run:
         self.kept = record
         self.engine, self.system = engine, engine.system
         self.parameters, self.inputs, self.dt = parameters, inputs, dt
-        self.batch = next((v.shape[0] for v in inputs.values()), 1)
+        self.batch = next((v.shape[0] for v in inputs.values()), 1 if state is None else _batch(state))
         self.delays = {c.name: whole_steps(c, dt) for c in self.system.couplings.values()}
         self.records: dict[str, dict[str, list[Tensor]]] = {"fields": {}, "sent": {}, "outputs": {}}
         self.state = self._initial(seed) if state is None else _copied(state)
@@ -214,6 +214,10 @@ class Run:
             if not is_finite(value):
                 raise NumericsError(f"{name} is not finite; the step {self.dt} s may be too long for this medium")
         return Trace(self.dt, kept["fields"], kept["sent"], kept["outputs"], self.state, self.first * self.dt)
+
+
+def _batch(state: Mapping[str, Any]) -> int:
+    return next((value.shape[0] for value in state.values() if isinstance(value, Tensor)), 1)
 
 
 def _copied(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,8 +37,10 @@ def stability_limit(
 ) -> float:
     """The largest time step with which a System's own integrators are stable about a point.
 
-    Bisection on the spectral radius of `step_matrix`. Between events and projections the equations alone are
-    looked at, weights are held, and delays count as the nearest whole number of steps, at least one.
+    Bisection on the spectral radius of `step_matrix`, which is exact for up to 400 states that act on each other, and
+    for fields on a torus; in other large loops growth of less than 0.4 % a step goes unseen. Between events and
+    projections the equations alone are looked at, weights are held, and delays count as the nearest whole number of
+    steps, at least one.
 
     Parameters
     ----------
@@ -170,7 +172,8 @@ def wave_step_limit(
 ) -> float:
     """The largest stable step of  y'' = c^2 lap y - omega y - alpha y'  on a lattice of node distance 1.
 
-    With L = c^2 largest_eigenvalue + omega:
+    The Laplacian stands for any coupling that is symmetric and pulls back (its eigenvalues real and at most 0); with
+    others the medium grows by itself, and `stability_limit` is to be asked. With L = c^2 largest_eigenvalue + omega:
 
         verlet, symplectic   dt^2 L + 2 dt alpha < 4             (without damping dt < 2/sqrt(L))
         imex                 dt^2 L < 4 + 2 dt alpha             damping implicit

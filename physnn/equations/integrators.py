@@ -6,12 +6,16 @@ its exact adjoint in discrete time.
 
     euler        x+ = x + dt f(x)
     symplectic   v+ = v + dt f_v(x, v),  x+ = x + dt f_x(v+)                     semi-implicit Euler
-    verlet       as symplectic, the first kick by dt/2: positions are those of velocity Verlet, and v that of half a
-                 step before
+    verlet       as symplectic, the first kick by dt/2: where forces do not depend on velocities, positions are those of
+                 velocity Verlet (order 2), and v is that of half a step before; with damping the order is 1
     imex         as symplectic, the velocity's own damping implicit: v+ = (v + dt (f_v - a v))/(1 - dt a)
     implicit     (1 - dt A) x+ = x + dt (f - A x)                                backward Euler of the linear part A x
     exponential  x+ = e^(a dt) x + dt phi1(a dt) (f - a x),  phi1(s) = (e^s - 1)/s, state by state
     rk4          classical Runge-Kutta, order 4 where nothing arrives
+
+White noise enters as a constant of its step: of order 1 in every integrator, and in none exact, as long as dt is short
+against the fastest time constant. Runge-Kutta steps of complex populations can be run, but their expressions, and with
+them the reflected System, become too large to train.
 
 `a` and `A x` are the terms of f that are linear in the state itself and in all states. A position is a state whose flow
 is free of itself, of other positions, and of what arrives, enters or is solved for; the other states are velocities.

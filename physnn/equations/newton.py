@@ -23,6 +23,8 @@ Array = Any
 Compute = Callable[[tuple[sp.Expr, ...], Mapping[str, Array]], list[Array]]
 _STEPS = 100
 _HALVINGS = 50
+_GROWTH = 1e-6
+"""growth rates this small beside the fastest one are rounding errors of a state that neither grows nor decays"""
 
 
 def solve(
@@ -30,6 +32,8 @@ def solve(
     residuals: Mapping[str, sp.Expr],
     start: Mapping[str, Array],
     compute: Compute,
+    *,
+    at_rest: bool = False,
 ) -> dict[str, Array]:
     """Values of the named variables for which all residuals vanish, from `start`.
 
@@ -43,15 +47,20 @@ def solve(
         Unknown -> first guess, (batch, *shape).
     compute : callable
         (expressions, values of the unknowns) -> their values, each (batch, *shape), arrays of the kind of `start`.
+    at_rest : bool
+        The residuals are rates of change, and a solution that the states would leave by themselves is none.
 
     Raises
     ------
     NumericsError
-        No solution was found.
+        No solution was found, or only one at which nothing stays.
     """
     problem = _Problem(population, residuals, compute, start)
     with np.errstate(all="ignore"):
-        return problem.unpacked(_search(problem, problem.packed(start)))
+        found = _search(problem, problem.packed(start))
+        if at_rest:
+            _check_stays(problem, found)
+    return problem.unpacked(found)
 
 
 def corrected(
@@ -152,6 +161,18 @@ def _search(problem: _Problem, x: Array) -> Array:
         if xp.all(stuck | done):
             return x
     raise problem.error(f"has no solution that Newton's method finds in {_STEPS} steps")
+
+
+def _check_stays(problem: _Problem, x: Array) -> None:
+    """Whether small deviations of the population's own states from a stationary state do not grow."""
+    slope, _ = problem.linearised(x)
+    matrix = np.asarray(slope.detach().cpu() if hasattr(slope, "detach") else slope)
+    rates = np.linalg.eigvals(matrix) if matrix.shape[-1] > 1 else matrix[..., 0]
+    largest, fastest = np.max(np.real(rates), axis=-1), np.max(np.abs(rates), axis=-1)
+    if np.any(largest > _GROWTH * fastest):
+        raise problem.error(
+            f"holds where the medium does not stay (deviations grow by {np.max(largest):.3g} a second); run it in time"
+        )
 
 
 def _inverse(problem: _Problem, slope: Array) -> Array:

@@ -201,7 +201,7 @@ class Run:
         line = self.state[f"{coupling.name}:line"]
         return line[-delay] if len(line) >= delay else None
 
-    def solve(self, population: Population, residuals: Mapping[str, sp.Expr]) -> None:
+    def solve(self, population: Population, residuals: Mapping[str, sp.Expr], *, at_rest: bool = False) -> None:
         """Solve 0 = residual, element by element, for the named unknowns."""
         here = self.environment[population.name]
 
@@ -209,7 +209,10 @@ class Run:
             here.update(values)
             return self.computed(population, expressions)
 
-        found = solve(population, residuals, {name: here[name] for name in residuals}, compute)
+        start = {name: here[name] for name in residuals}
+        found = solve(
+            population, residuals, start, compute, at_rest=at_rest and set(residuals) == set(population.flows)
+        )
         here |= found
         self.state |= {f"{population.name}.{name}": value for name, value in found.items()}
 
@@ -220,7 +223,7 @@ class Run:
             self.receive(population, arrival, delayed=False)
         zero = residuals(population)
         if zero:
-            self.solve(population, zero)
+            self.solve(population, zero, at_rest=True)
 
     def advance(self) -> None:
         """One step: lines, plastic weights, flows and maps, projections, events."""

@@ -141,8 +141,9 @@ class Poisson:
     """The potential of a charge: y = w lap^-1 x on a sheet (channels, height, width), weights (1,).
 
     lap is the five-point Laplacian of node distance 1, [[0,1,0],[1,-4,1],[0,1,0]]; a side of one node has none. Where
-    constants are in its null space (no edge is clamped) the mean of x is left out, and that of y is zero. Solved in the
-    Laplacian's eigenvectors, O(height width (height + width)).
+    constants are in its null space (no edge is clamped) the mean of x is left out, and that of y is zero; mirrored edge
+    nodes count half in these means, as half of their cell is outside. Solved in the Laplacian's eigenvectors,
+    O(height width (height + width)).
     """
 
     shape: tuple[int, int, int]

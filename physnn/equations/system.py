@@ -17,6 +17,7 @@ from physnn.equations import dimensions
 from physnn.equations.coupling import Coupling, Input, Output, check_weights, weight_dimension
 from physnn.equations.integrators import stepped
 from physnn.equations.operators import Dense, OneToOne
+from physnn.equations.parse import TIME
 from physnn.equations.population import Population
 from physnn.equations.schedule import Task, loop_message, schedule, topological
 from physnn.errors import CapabilityError, EquationError, ParameterError, ShapeError, UnknownNameError, nearest
@@ -135,9 +136,16 @@ class System:
         Raises
         ------
         CapabilityError
-            Events, projections or plastic couplings act as well.
+            Events, projections or plastic couplings act as well, or something changes with the time.
         """
+        clock = sp.Symbol(TIME, real=True)
         for population in self.populations.values():
+            own = (*population.flows.values(), *population.maps.values(), *population.constraints.values())
+            sent = (self.signals[c.name] for c in self.leaving(population.name))
+            if any(clock in expression.free_symbols for expression in (*own, *sent)):
+                raise CapabilityError(
+                    f"population {population.name!r} changes with the time and has no stationary state; run it in time"
+                )
             acting = "events" if population.events else "a projection" if population.projections else ""
             if acting:
                 raise CapabilityError(

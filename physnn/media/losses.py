@@ -90,6 +90,10 @@ def check_labels(xp: Any, labels: Array, classes: int) -> None:
 
 
 def _check(y: Array, targets: Array) -> None:
+    if "complex" in str(y.dtype):
+        raise DataError(
+            "the answer is complex, and a loss compares real numbers; read its re, im or abs, or demodulate"
+        )
     if tuple(y.shape) != tuple(targets.shape):
         raise ShapeError(
             f"the answer has shape {tuple(y.shape)}, its targets {tuple(targets.shape)}; both are (batch, classes), or "

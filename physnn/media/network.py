@@ -155,6 +155,12 @@ class Network:
             raise EquationError(f"network {self.name!r}: the input port {taken[0]!r} has the name of a source")
         inputs |= self.inputs
         populations = {name: _without_driven(population, inputs) for name, population in populations.items()}
+        for part in self.parts:
+            arriving: dict[str, list[str]] = {name: [] for name in populations[part.name].role("arrival")}
+            for coupling in couplings:
+                if coupling.target == part.name:
+                    arriving.setdefault(coupling.into, []).append(coupling.name)
+            part.check(arriving)
         outputs = {self.readout.port: Output(self.readout.population, self.readout.expression)}
         return System.of(populations.values(), couplings, inputs, outputs)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from physnn.equations import Coupling, Population
 
 
@@ -34,3 +36,11 @@ class Part:
     def inner(self, seed: int) -> tuple[Coupling, ...]:
         """Couplings of the medium with itself, random weights drawn from `seed`."""
         return ()
+
+    def check(self, arriving: Mapping[str, Sequence[str]]) -> None:
+        """Whether the network joins the part as it must be joined; `arriving`: arrival -> couplings that deliver there.
+
+        Raises
+        ------
+        EquationError
+        """

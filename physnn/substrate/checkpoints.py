@@ -32,6 +32,7 @@ _LARGEST_FILE = 2**28
 _LARGEST_NUMBER = float(np.finfo(np.float32).max)
 """which every backend can hold"""
 _ARRAY = "array"
+_COMPLEX = "complex"
 LARGEST_COUNT = 2**53
 """above it, a float no longer counts by ones"""
 Whole = Annotated[int, Field(strict=True, ge=0, le=LARGEST_COUNT)]
@@ -55,7 +56,7 @@ class Header(BaseModel):
     step: Whole
     """batches done"""
     tree: dict[str, Any]
-    """the snapshot, an array standing as {"array": PATH}"""
+    """the snapshot, an array standing as {"array": PATH}, a complex one as {"complex": PATH of its two parts}"""
 
 
 def save(path: str | os.PathLike[str], header: Mapping[str, Any], snapshot: Mapping[str, Any]) -> None:
@@ -112,7 +113,7 @@ def load(path: str | os.PathLike[str]) -> tuple[Header, dict[str, Any]]:
         said = f"{source} is not a checkpoint of this version ({_short(error)})"
         raise CheckpointError(f"{said}; delete it to start anew") from None
     for name, value in arrays.items():
-        if value.dtype.kind not in "fc" or not _is_moderate(value):
+        if value.dtype.kind != "f" or not _is_moderate(value):
             what = f"something that is not a finite number below {_LARGEST_NUMBER:.1g}"
             raise CheckpointError(f"{source}: {one_line(name, 80)!r} holds {what}; delete it to start anew")
     return header, snapshot
@@ -131,8 +132,6 @@ def _checked_bytes(source: Path) -> bytes:
 
 def _is_moderate(value: NDArray) -> bool:
     """Whether all numbers are finite and none is too large; NaN fails both comparisons. No copy is made."""
-    if value.dtype.kind == "c":
-        return _is_moderate(value.real) and _is_moderate(value.imag)
     return bool(np.max(value, initial=0.0) <= _LARGEST_NUMBER and np.min(value, initial=0.0) >= -_LARGEST_NUMBER)
 
 
@@ -152,8 +151,10 @@ def _flattened(value: Any, path: str, arrays: dict[str, NDArray]) -> Any:
         }
     if isinstance(value, str | bool | int | float) or value is None:
         return value
-    arrays[path] = np.asarray(value, order="C")
-    return {_ARRAY: path}
+    array = np.asarray(value, order="C")
+    is_complex = array.dtype.kind == "c"  # the format has no double-precision complex numbers
+    arrays[path] = np.stack([array.real, array.imag], axis=-1) if is_complex else array
+    return {_COMPLEX if is_complex else _ARRAY: path}
 
 
 def _nested(tree: Any, arrays: Mapping[str, NDArray]) -> Any:
@@ -163,6 +164,9 @@ def _nested(tree: Any, arrays: Mapping[str, NDArray]) -> Any:
         return tree
     if set(tree) == {_ARRAY} and isinstance(tree[_ARRAY], str):
         return arrays[tree[_ARRAY]]
+    if set(tree) == {_COMPLEX} and isinstance(tree[_COMPLEX], str):
+        parts = arrays[tree[_COMPLEX]]
+        return parts[..., 0] + 1j * parts[..., 1]
     return {key: _nested(item, arrays) for key, item in tree.items()}
 
 

@@ -15,6 +15,7 @@ from physnn.analysis import (
 )
 from physnn.equations import Convolution, Coupling, Dense, Event, Input, Interpreter, Mean, Output, Population, System
 from physnn.errors import CapabilityError, ParameterError, ShapeError, UnknownNameError
+from physnn.media import Network, Readout, WaveField
 
 FIVE_POINTS = np.array([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]]).reshape(1, 1, 3, 3)
 WAVE = """
@@ -70,15 +71,32 @@ def test_runs_below_the_limit_stay_and_above_it_grow(integrator):
 
 
 def test_large_fields():
-    # A torus of 64 x 64 wave vector by wave vector; clamped edges and a varying speed by frozen coefficients.
+    """A torus of 64 x 64 wave vector by wave vector; clamped edges by iteration."""
     assert stability_limit(field("verlet", 1.0, 1.0, 0.0, 64)) == pytest.approx(2 / 3, rel=2e-3)
     clamped = stability_limit(field("verlet", 1.0, 1.0, 0.0, 64, "zero"))
     assert clamped == pytest.approx(2 / 3, rel=2e-3)
-    speed = np.ones((1, 64, 64))
-    speed[0, 20:40, 20:40] = 0.5
-    speed[0, 5:9, 50:60] = 1.5
-    varied = stability_limit(field("verlet", speed, 1.0, 0.0, 64, "mirror"))
-    assert varied == pytest.approx(wave_step_limit(1.5, 1.0), rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"speed": np.where(np.arange(20)[:, None] == 0, 3.0, np.ones((20, 22)))},
+        {"edges": "absorbing", "integrator": "symplectic"},
+        {"speed": np.random.default_rng(0).uniform(0.3, 1.7, (20, 22)), "damping": 0.3},
+    ],
+    ids=["fast edge", "absorbing edges", "varying speed"],
+)
+def test_large_fields_against_all_their_eigenvalues(options):
+    """880 states: too many for the dense path, few enough to compute every eigenvalue here."""
+    network = Network((WaveField("field", (20, 22), **options),), (), Readout("field", "psi"))
+    system = network.lower()
+    limit = stability_limit(system)
+
+    def radius(step):
+        return np.max(np.abs(np.linalg.eigvals(step_matrix(system, step).toarray())))
+
+    assert radius(0.99 * limit) < 1 + 1e-6
+    assert radius(1.01 * limit) > 1.005
 
 
 def test_oscillatory_state_space_layers_have_no_limit_when_implicit():

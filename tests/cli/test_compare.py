@@ -210,3 +210,18 @@ def test_deploying_from_a_die_to_the_ideal(tmp_path):
         and cell["energy"]["training_J"]["typical"] > 0
         and cell["energy"]["inference_J"] is None
     )
+
+
+def test_samples_may_be_shown_for_a_time(tmp_path):
+    """A network that is read after many time constants is the one that is read at rest."""
+    found = {}
+    for name, shown in (("rest", ""), ("time", "duration = 12.0\nstep = 0.5\n")):
+        path = tmp_path / f"{name}.toml"
+        text = EXPERIMENT.replace('"reflected-wave", "feedback-alignment"', '"reflected-wave"')
+        path.write_text(shown + text.replace(', "photonic-mzi"', "").replace("epochs = 2", "epochs = 1"))
+        assert main(["compare", str(path), "--out", str(tmp_path / name)]) == 0
+        (found[name],) = json.loads((tmp_path / name / "results.json").read_text())["cells"]
+    rest, timed = found["rest"], found["time"]
+    assert timed["accuracy"]["test"] == rest["accuracy"]["test"]
+    assert np.allclose(timed["gradient_cosine"]["per_layer_end"], 1.0, atol=1e-9)
+    assert timed["counts"]["training"]["mac"] > 10 * rest["counts"]["training"]["mac"]

@@ -66,3 +66,22 @@ def test_check_tells_costs_and_refusals(tmp_path, capsys):
     assert main(["check", str(path)]) == 1
     out = capsys.readouterr().out
     assert "refused" in out and "dB" in out and "not installed" in " ".join(out.split())
+
+
+def test_check_holds_the_step_against_the_largest_stable_one(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    path = tmp_path / "e.toml"
+    text = 'run_on = ["ideal-torch"]\nseeds = [0]\nduration = 5.0\nstep = {}\n[network]\nhidden = [4]\ndamping = 2.0\n'
+    path.write_text(text.format(0.25) + "[training]\nepochs = 1\n")
+    assert main(["check", str(path)]) == 0
+    assert "0.25 s of 1 s" in capsys.readouterr().out  # 2 tau / gamma of explicit Euler
+    path.write_text(text.format(1.25) + "[training]\nepochs = 1\n")
+    assert main(["check", str(path)]) == 0
+    assert "1.25 s of 1 s: UNSTABLE" in capsys.readouterr().out
+
+
+def test_a_step_needs_a_duration(tmp_path, capsys):
+    path = tmp_path / "e.toml"
+    path.write_text('run_on = ["ideal-torch"]\nseeds = [0]\nstep = 0.1\n')
+    assert main(["check", str(path)]) == 2
+    assert "a step without a duration" in capsys.readouterr().err

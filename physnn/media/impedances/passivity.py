@@ -59,7 +59,8 @@ def fault(numerator: Sequence[float] | Row, denominator: Sequence[float] | Row, 
     Returns
     -------
     Fault or None
-        Poles are looked at first. Otherwise the frequency is that where Re Z is smallest.
+        Poles are looked at first. Otherwise the frequency is that where Re Z is smallest, infinite where it is smallest
+        at infinity.
     """
     top, bottom = np.asarray(numerator, dtype=float), np.asarray(denominator, dtype=float)
     poles = np.roots(bottom).astype(complex)
@@ -77,12 +78,15 @@ def _at_poles(top: Row, bottom: Row, poles: NDArray[np.complex128], scale: float
     for k, pole in enumerate(poles):
         others = np.delete(poles, k)
         if abs(np.real(pole)) <= TWIN * abs(pole) and np.any(np.abs(others - pole) <= TWIN * abs(pole)):
-            return Fault(_hertz(pole, scale), 0.0, "a multiple pole lies on the imaginary axis")
+            said = "its poles cannot be told from a multiple pole on the imaginary axis"
+            return Fault(_hertz(pole, scale), 0.0, said)
     if growing.size:
         worst = growing[np.argmax(np.real(growing))]
         rate = float(np.real(worst)) * scale
         return Fault(_hertz(worst, scale), rate, f"a pole grows by {rate:.6g} per second")
     for pole in poles[_on_axis(poles)]:
+        if abs(np.polyval(top, pole)) <= TWIN * np.polyval(np.abs(top), abs(pole)):
+            continue  # cancelled by a zero
         residue = scale * np.polyval(top, pole) / np.polyval(np.polyder(bottom), pole)
         if not (np.real(residue) > 0 and abs(np.imag(residue)) <= TWIN * abs(residue)):
             value = float(np.real(residue))
@@ -110,13 +114,28 @@ def _between(top: Row, bottom: Row, poles: NDArray[np.complex128], scale: float)
     negative = [w for w in looked if _is_negative(top, bottom, w)]
     if not negative:
         return None
-    worst = min(negative, key=resistance)
-    place = looked.index(worst)
-    bounds = looked[max(place - 1, 0)], looked[min(place + 1, len(looked) - 1)]
-    found = minimize_scalar(resistance, bounds=bounds, method="bounded", options={"xatol": 1e-12 * bounds[1]})
-    lowest = min((worst, float(found.x)), key=resistance)
-    value = resistance(lowest)
+    lowest = min([*negative, *_turning(top, bottom)], key=resistance)
+    around, fine = (lowest * (1 - 1e-5), lowest * (1 + 1e-5)), {"xatol": 1e-13 * lowest}
+    near = minimize_scalar(resistance, bounds=around, method="bounded", options=fine)
+    lowest = min((lowest, float(near.x)), key=resistance)
+    value, limit = resistance(lowest), _limit(top, bottom)
+    if limit < value - ROUNDING * abs(value):
+        return Fault(math.inf, limit, f"its resistance falls to {limit:.6g} ohm, below 0")
     return Fault(lowest * scale / (2 * math.pi), value, f"its resistance is {value:.6g} ohm, below 0")
+
+
+def _turning(top: Row, bottom: Row) -> list[float]:
+    """Frequencies at which Re Z = E/|D|^2 may turn: the roots of E' |D|^2 - E (|D|^2)'."""
+    even, size = _even_part(top, bottom), _even_part(bottom, bottom)
+    slope = np.polysub(np.polymul(np.polyder(even), size), np.polymul(even, np.polyder(size)))
+    # A turn that rounding has moved off the real axis is met by its real part.
+    return [math.sqrt(x) for x in np.real(np.roots(slope)) if x > 0]
+
+
+def _limit(top: Row, bottom: Row) -> float:
+    """Re Z at infinite frequency."""
+    even, size = np.trim_zeros(_even_part(top, bottom), "f"), np.trim_zeros(_even_part(bottom, bottom), "f")
+    return float(even[0] / size[0]) if even.size == size.size else 0.0
 
 
 def _places(top: Row, bottom: Row, poles: NDArray[np.complex128]) -> list[float]:

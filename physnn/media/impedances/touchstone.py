@@ -66,11 +66,14 @@ def fit_touchstone(path: str | Path, real_poles: int = 0, complex_pairs: int = 2
     reference = float(np.real(measured.z0[0, 0]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-rf warns of what is looked at and reported here
-        fitting.vector_fit(real_poles, complex_pairs, parameter_type="s", fit_constant=True, fit_proportional=False)
+        with suppress(np.linalg.LinAlgError):  # of a limit of 1 scikit-rf makes a singular matrix, when the fit is done
+            fitting.vector_fit(real_poles, complex_pairs, parameter_type="s", fit_constant=True, fit_proportional=False)
+        if fitting.poles is None:
+            raise ParameterError(f"{path}: no fit with {real_poles} real poles and {complex_pairs} pairs; try others")
         _limit(fitting, 2 * np.pi * float(measured.f[-1]))
         enforced = _impedance(fitting, reference).fault() is not None
         if enforced:
-            with suppress(np.linalg.LinAlgError):  # of a limit of 1 scikit-rf makes a singular matrix
+            with suppress(np.linalg.LinAlgError):
                 fitting.passivity_enforce()
     impedance = _impedance(fitting, reference)
     impedance.check_passive()

@@ -28,7 +28,7 @@ PERIOD = 2 * math.pi
 """of the carrier w = 1 rad/s, on which every element here resonates (k = 1 /s^2, gamma = 1 /s)"""
 SETTLED = 12
 """periods after which what rang at first is e^-37 of itself"""
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1, 2, 3, 4)
 RECIPE = Settings(epochs=20, batch=32, rate=0.02)
 AMPLITUDE, GAIN = 2.0, 5.0
 """of the carrier under a white pixel, and of the readout in the cross-entropy"""
