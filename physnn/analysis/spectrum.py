@@ -55,7 +55,7 @@ class Peaks:
 def peaks(signal: ArrayLike, step: float, count: int = 1, band: tuple[float, float] | None = None) -> Peaks:
     """Frequencies between the bins of `amplitude_spectrum`: a parabola through the logarithms of three bins.
 
-    For one sinusoid the error is below 0.02 bins of 1/(samples step), that of the amplitude below 3 %.
+    For one sinusoid the error is below 0.02 bins of 1/(samples step), that of the amplitude below 4 %.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ class CarrierMedium(Part):
     size : int
         Number of elements n; states x (n,) [1] and v (n,) [1/s].
     potential : Potential
-        `harmonic`, `duffing`, `saturable`, or a text of one's own; it need not be even.
+        `harmonic`, `duffing`, `saturable`, or a `Potential` of one's own; it need not be even.
     damping : float
         gamma [1/s], above 0.
     integrator : str

@@ -108,11 +108,30 @@ def check_layer(where: str, size: Any, damping: Any, potential: Potential) -> No
         raise ParameterError(
             f"{where}: damping {damping} /s lets what rings at first ring for ever; choose a damping above 0"
         )
+    check_potential(where, potential)
     taken = sorted(set(RESERVED) & set(potential.values))
     if taken:
         raise ParameterError(
             f"{where}: the potential's parameter {taken[0]!r} has a name of the layer's own; rename it"
         )
+
+
+def check_potential(where: str, given: object) -> None:
+    """Whether this is a potential.
+
+    Raises
+    ------
+    ParameterError
+    """
+    if isinstance(given, Potential):
+        return
+    name = getattr(given, "__name__", "")
+    if isinstance(given, str):
+        advice = "give its parameters [1/s^2] as well, such as Potential('k*x**2/2', {'k': 1.0})"
+    else:
+        advice = f"call it, {name}()" if callable(given) and name else "give harmonic(), duffing() or a Potential"
+    said = f"the function {name}" if callable(given) and name else repr(given)
+    raise ParameterError(f"{where}: potential is {said}; {advice}")
 
 
 def check_carrier(where: str, carrier: Any) -> None:

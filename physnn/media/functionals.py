@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Protocol
 
 import numpy as np
@@ -157,10 +158,11 @@ class Demodulated:
     def __post_init__(self) -> None:
         if self.part not in PARTS:
             raise UnknownNameError("part of a demodulated amplitude", self.part, PARTS)
-        if not (math.isfinite(self.omega) and self.omega > 0 and math.isfinite(self.phase)):
+        numbers = isinstance(self.omega, Real) and isinstance(self.phase, Real)
+        if not (numbers and math.isfinite(self.omega) and self.omega > 0 and math.isfinite(self.phase)):
             raise ParameterError(
-                f"demodulation at {self.omega} rad/s with the phase {self.phase}: the frequency must be above 0, and "
-                "both be finite"
+                f"demodulation at {self.omega!r} rad/s with the phase {self.phase!r}: the frequency must be above 0, "
+                "and both be finite numbers"
             )
 
     def read(self, xp: Any, wave: Wave) -> Array:
@@ -224,6 +226,10 @@ class EffectiveFrequency:
 
     level: float = 0.0
     """in the unit of the signal"""
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.level, Real) and math.isfinite(self.level)):
+            raise ParameterError(f"an effective frequency: level {self.level!r} must be a finite number")
 
     def read(self, xp: Any, wave: Wave) -> Array:
         """f, (batch, *shape)."""

@@ -291,5 +291,5 @@ def _check_activation(name: str) -> None:
 
 
 def _check_sizes(what: str, sizes: Sequence[int], least: int) -> None:
-    if len(sizes) < least or not all(is_size(size) for size in sizes):
-        raise ShapeError(f"{what}: {tuple(sizes)} must be {least} or more whole numbers, each at least 1")
+    if not isinstance(sizes, Sequence) or len(sizes) < least or not all(is_size(size) for size in sizes):
+        raise ShapeError(f"{what}: {sizes!r} must be {least} or more whole numbers, each at least 1")

@@ -51,7 +51,7 @@ class Head:
 
     Raises
     ------
-    UnknownNameError, ShapeError
+    ParameterError, UnknownNameError, ShapeError
 
     Examples
     --------
@@ -66,6 +66,11 @@ class Head:
     parameters: Arrays = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.layers, Sequence) or not all(hasattr(layer, "shapes") for layer in self.layers):
+            raise ParameterError(
+                f"head {self.name!r}: layers {self.layers!r} must be a sequence of layers, such as (PerPixel(), "
+                "Perceptron((2, 2)))"
+            )
         given, self.parameters = self.parameters, self._drawn()
         if given and given.keys() != self.parameters.keys():
             missing = sorted(self.parameters.keys() - given.keys())

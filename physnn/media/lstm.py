@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 
 import numpy as np
 
 from physnn import streams
 from physnn.equations import Convolution, Coupling, Input, Population
-from physnn.errors import ShapeError
+from physnn.errors import ParameterError, ShapeError
 from physnn.media.medium import Medium, is_size
 from physnn.media.network import Link, Network
 from physnn.media.part import Part
@@ -58,6 +60,8 @@ class ConvLSTM(Part):
     ------
     ShapeError
         The shape is not one of a sheet.
+    ParameterError
+        The gain is not a finite number.
 
     Source
     ------
@@ -74,8 +78,12 @@ class ConvLSTM(Part):
     arrival: str = field(default="g", init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if len(self.shape) != 3 or not all(is_size(side) for side in self.shape):
-            raise ShapeError(f"conv-LSTM {self.name!r}: shape {self.shape!r} must be (channels, height, width)")
+        where = f"conv-LSTM {self.name!r}"
+        sides = self.shape if isinstance(self.shape, Sequence) else ()
+        if len(sides) != 3 or not all(is_size(side) for side in sides):
+            raise ShapeError(f"{where}: shape {self.shape!r} must be (channels, height, width)")
+        if not (isinstance(self.gain, Real) and math.isfinite(self.gain)):
+            raise ParameterError(f"{where}: gain {self.gain!r} must be a finite number")
 
     def lower(self) -> Population:
         """The cells' equations."""

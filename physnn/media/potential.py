@@ -11,6 +11,7 @@ import sympy as sp
 
 from physnn.equations.parse import parse_expression, shortened
 from physnn.errors import EquationError, ParameterError, nearest
+from physnn.media.oscillators.roles import check_names
 
 _HALF_TURN = 16
 """points on half a turn at which the force of a potential that is no polynomial is averaged"""
@@ -48,6 +49,9 @@ class Potential:
     trainable: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise EquationError(f"a potential is a text such as 'k*x**2/2', not {self.text!r}")
+        check_names(self.trainable, self.values, self._where)
         for name in (*self.units, *self.trainable):
             if name not in self.values:
                 raise EquationError(f"{self._where}: no parameter {name!r}{nearest(name, self.values)}")

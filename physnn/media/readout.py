@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from physnn.equations import Trace
@@ -37,10 +38,17 @@ class Readout:
     def __post_init__(self) -> None:
         if isinstance(self.kind, str) and self.kind not in FUNCTIONALS:
             raise UnknownNameError("readout", self.kind, FUNCTIONALS)
-        if type(self.skip) is not int or self.skip < 0:
+        if isinstance(self.kind, type) or not (isinstance(self.kind, str) or hasattr(self.kind, "pull_back")):
+            given = f"the class {self.kind.__name__}" if isinstance(self.kind, type) else repr(self.kind)
+            call = f"call it, {self.kind.__name__}(...), or " if isinstance(self.kind, type) else ""
+            raise ParameterError(
+                f"readout of {self.population!r}: kind is {given}; {call}name one of {', '.join(FUNCTIONALS)}"
+            )
+        if not isinstance(self.skip, Integral) or isinstance(self.skip, bool) or self.skip < 0:
             raise ParameterError(
                 f"readout of {self.population!r}: skip {self.skip!r} must be a whole number, 0 or more"
             )
+        object.__setattr__(self, "skip", int(self.skip))
 
     @property
     def functional(self) -> Functional:

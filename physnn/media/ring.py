@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from physnn.equations import Coupling, Dense, Population
-from physnn.errors import EquationError, NumericsError, ParameterError, ShapeError, UnknownNameError
+from physnn.errors import EquationError, NumericsError, ShapeError, UnknownNameError
+from physnn.media.checks import not_negative
 from physnn.media.medium import is_size
-from physnn.media.oscillators.roles import declared
+from physnn.media.oscillators.roles import check_learnt, declared
 from physnn.media.part import Part
 
 WUXING = ("J", "S", "M", "H", "T")
@@ -109,8 +110,9 @@ class Ring(Part):
 
     def __post_init__(self) -> None:
         where = f"ring {self.name!r}"
-        if len(self.elements) < 3 or len(set(self.elements)) < len(self.elements):
-            raise EquationError(f"{where}: elements {tuple(self.elements)}; give three or more different names")
+        names = tuple(self.elements) if isinstance(self.elements, Sequence) else ()
+        if len(names) < 3 or len(set(names)) < len(names):
+            raise EquationError(f"{where}: elements {self.elements!r}; give three or more different names")
         if not is_size(self.size):
             raise ShapeError(f"{where}: size {self.size!r} must be a whole number, at least 1")
         first, second = self.elements[:2]
@@ -122,6 +124,7 @@ class Ring(Part):
         derived = {"signal": f"D_{ends['leave']}", "arrival": f"I_{ends['enter']}", "elements": tuple(self.elements)}
         for name, value in (ends | derived).items():
             object.__setattr__(self, name, value)
+        check_learnt(self.trainable, ("k1", "k2", "k3"), where)
         for what in ("generation", "loss", "inhibition"):
             self._strengths(what)
 
@@ -196,15 +199,14 @@ class Ring(Part):
 
     def _strengths(self, what: str) -> NDArray[np.float64]:
         """A strength of every element of every cell, (elements, n)."""
-        given, wanted = np.asarray(getattr(self, what), dtype=float), (len(self.elements), self.size)
+        given = not_negative(getattr(self, what), f"{what} [1/s]", f"ring {self.name!r}")
+        wanted = len(self.elements), self.size
         spread = given[:, None] if given.ndim == 1 else given
         if not (given.ndim == 0 or spread.shape in (wanted, (wanted[0], 1))):
             raise ShapeError(
                 f"ring {self.name!r}: {what} of shape {given.shape}; give one number, one an element ({wanted[0]},), "
                 f"or {wanted}"
             )
-        if not (np.isfinite(given).all() and np.all(given >= 0)):
-            raise ParameterError(f"ring {self.name!r}: {what} must be finite and at least 0 everywhere")
         return np.array(np.broadcast_to(spread, wanted))
 
 
@@ -252,6 +254,7 @@ class LotkaVolterra(Part):
     unit: str = field(default="1/s", init=False, repr=False)
 
     def __post_init__(self) -> None:
+        check_learnt(self.trainable, ("r", "A"), f"species {self.name!r}")
         if np.shape(self.interaction) != (self.size, self.size):
             raise ShapeError(
                 f"species {self.name!r}: interaction of shape {np.shape(self.interaction)}; "

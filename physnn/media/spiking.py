@@ -20,8 +20,9 @@ from scipy.linalg import expm
 from scipy.optimize import brentq
 
 from physnn.equations import Event, Population
-from physnn.errors import ParameterError, ShapeError, UnknownNameError
+from physnn.errors import ParameterError, ShapeError
 from physnn.media.medium import is_size
+from physnn.media.oscillators.roles import check_learnt
 from physnn.media.part import Part
 
 ARCTAN = "1/(1 + (pi*margin)**2)"
@@ -78,9 +79,7 @@ class LIF(Part):
         self._check("refractory time", self.refractory, least=0.0, unit=" s")
         self._check("time constant of the synapse", self.synapse, least=0.0, unit=" s")
         known = tuple(name for name in self.values() if name != "t_ref")
-        for name in self.trainable:
-            if name not in known:
-                raise UnknownNameError("trainable parameter", name, known)
+        check_learnt(self.trainable, known, f"cells {self.name!r}")
 
     def values(self) -> dict[str, Any]:
         """Parameters of the equations by name."""

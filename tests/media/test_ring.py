@@ -108,7 +108,7 @@ def test_refusals():
         Ring("cells", 0)
     with pytest.raises(ShapeError, match=r"loss of shape \(2,\).*\(5,\)"):
         Ring("cells", 3, loss=[0.6, 0.5])
-    with pytest.raises(ParameterError, match="inhibition must be finite and at least 0"):
+    with pytest.raises(ParameterError, match=r"inhibition.*must be finite and at least 0"):
         Ring("cells", 3, inhibition=-0.1)
 
 

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from physnn.equations import Coupling, Poisson, Population
-from physnn.errors import ParameterError, ShapeError, UnknownNameError
-from physnn.media.fields.lattice import PADDINGS, Sheet, axes, edge_pair, edge_sides, positive, sheet, stencil
+from physnn.errors import ParameterError, ShapeError
+from physnn.media.checks import finite, positive
+from physnn.media.fields.lattice import PADDINGS, Sheet, axes, edge_pair, edge_sides, sheet, stencil
+from physnn.media.oscillators.roles import check_learnt
 from physnn.media.part import Part
 
 EDGES = ("clamped", "periodic")
@@ -89,10 +91,8 @@ class EvanescentField(Part):
             )
         positive(self.spacing, "spacing [m]", where)
         edge_pair(self.edges, EDGES, where)
-        for name in self.trainable:
-            if name not in self._tensor:
-                raise UnknownNameError(f"trainable parameter of {where}", name, self._tensor)
-        _check_tensor({name: np.asarray(value, dtype=float) for name, value in self._tensor.items()}, where)
+        check_learnt(self.trainable, self._tensor, where)
+        _check_tensor({name: finite(value, f"{name} [1/s]", where) for name, value in self._tensor.items()}, where)
 
     @property
     def nodes(self) -> Sheet:

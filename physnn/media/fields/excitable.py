@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from physnn.equations import Coupling, Population
-from physnn.errors import UnknownNameError
+from physnn.media.checks import not_negative, positive
 from physnn.media.fields.lattice import (
     PADDINGS,
     Edges,
@@ -14,11 +14,10 @@ from physnn.media.fields.lattice import (
     axes,
     edge_pair,
     laplacian,
-    not_negative,
-    positive,
     sheet,
     stencil,
 )
+from physnn.media.oscillators.roles import check_learnt
 from physnn.media.part import Part
 
 EDGES = ("clamped", "free", "periodic")
@@ -57,11 +56,11 @@ class ExcitableField(Part):
     threshold : float or array
         a [1]; below 1/2 excitation spreads, above it shrinks.
     rate : float or array
-        k [1/s], of excitation.
+        k [1/s], of excitation, at least 0.
     recovery : float or array
-        eps [1/s].
+        eps [1/s], at least 0.
     decay : float or array
-        g [1], of recovery; above 4/(1 - a)^2 a second state of rest appears.
+        g [1], of recovery, at least 0; above 4/(1 - a)^2 a second state of rest appears.
     spacing : float
         dx between neighbours [m].
     edges : str or (str, str)
@@ -97,9 +96,10 @@ class ExcitableField(Part):
         positive(self.spacing, "spacing [m]", where)
         edge_pair(self.edges, EDGES, where)
         not_negative(self.diffusion, "diffusion [m^2/s]", where)
-        for name in self.trainable:
-            if name not in UNITS:
-                raise UnknownNameError(f"trainable parameter of {where}", name, UNITS)
+        not_negative(self.rate, "rate [1/s]", where)
+        not_negative(self.recovery, "recovery [1/s]", where)
+        not_negative(self.decay, "decay [1]", where)
+        check_learnt(self.trainable, UNITS, where)
 
     @property
     def nodes(self) -> Sheet:
@@ -179,9 +179,7 @@ class Cable(Part):
         positive(self.time_constant, "time constant [s]", where)
         not_negative(self.length_constant, "length constant [m]", where)
         edge_pair(self.edges, EDGES, where)
-        for name in self.trainable:
-            if name not in ("lam", "tau"):
-                raise UnknownNameError(f"trainable parameter of {where}", name, ("lam", "tau"))
+        check_learnt(self.trainable, ("lam", "tau"), where)
 
     @property
     def nodes(self) -> Sheet:

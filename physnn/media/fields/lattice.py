@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
-from numbers import Real
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,30 +58,6 @@ def edge_pair(edges: Edges, allowed: Iterable[str], where: str) -> tuple[str, st
         if edge not in allowed:
             raise UnknownNameError(f"edge of {where}", edge, allowed)
     return pair[0], pair[1]
-
-
-def positive(value: object, quantity: str, where: str) -> float:
-    """A number that must be finite and above 0.
-
-    Raises
-    ------
-    ParameterError
-    """
-    if not (isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value) and float(value) > 0):
-        raise ParameterError(f"{where}: {quantity} {value!r} must be a number, finite and above 0")
-    return float(value)
-
-
-def not_negative(value: Any, quantity: str, where: str) -> None:
-    """A number or an array of which nothing may lie below 0.
-
-    Raises
-    ------
-    ParameterError
-    """
-    given = np.asarray(value)
-    if given.dtype.kind not in "biuf" or not np.all(np.isfinite(given)) or np.any(given < 0):
-        raise ParameterError(f"{where}: {quantity} must be finite and at least 0 everywhere")
 
 
 def stencil(

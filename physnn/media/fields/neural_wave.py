@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from physnn.equations import Convolution, Coupling, Population
 from physnn.errors import ShapeError
-from physnn.media.fields.lattice import Sheet, not_negative, sheet
+from physnn.media.checks import not_negative
+from physnn.media.fields.lattice import Sheet, sheet
 from physnn.media.part import Part
 
 EQUATIONS = """

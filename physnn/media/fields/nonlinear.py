@@ -8,6 +8,7 @@ from typing import Any
 
 from physnn.equations import Population
 from physnn.errors import ParameterError
+from physnn.media.checks import finite
 from physnn.media.fields.wave import UNITS, WaveField
 
 FORCES = {
@@ -44,9 +45,18 @@ class NonlinearField(WaveField):
     constants: Mapping[str, tuple[Any, str]] = field(default_factory=lambda: {"w0": (1.0, "1/s")})
 
     def __post_init__(self) -> None:
+        where = f"field {self.name!r}"
+        if not isinstance(self.constants, Mapping):
+            raise ParameterError(f"{where}: constants {self.constants!r} are no mapping; give name -> (value, unit)")
+        for name, given in self.constants.items():
+            if not (isinstance(given, tuple | list) and len(given) == 2 and isinstance(given[1], str)):
+                raise ParameterError(
+                    f"{where}: constant {name!r} is {given!r}; give (value, unit), such as ({_value(given)}, '1/s**2')"
+                )
+            finite(given[0], f"constant {name!r}", where)
         taken = sorted(self.constants.keys() & {"psi", "v", "wave", "force", "lap", "drive", "edge", "open", *UNITS})
         if taken:
-            raise ParameterError(f"field {self.name!r}: {taken[0]!r} is a quantity of the field; rename the constant")
+            raise ParameterError(f"{where}: {taken[0]!r} is a quantity of the field; rename the constant")
         super().__post_init__()
 
     @property
@@ -56,3 +66,8 @@ class NonlinearField(WaveField):
     def lower(self) -> Population:
         """The field's equations."""
         return self._lowered(FORCES.get(self.force, self.force), self.constants)
+
+
+def _value(given: object) -> object:
+    """What was given in place of (value, unit), as the value of an example."""
+    return given if isinstance(given, int | float) else 1.0

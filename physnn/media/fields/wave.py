@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from physnn.equations import Coupling, Population
-from physnn.errors import ParameterError, ShapeError, UnknownNameError
+from physnn.errors import ParameterError, ShapeError
+from physnn.media.checks import not_negative, positive
 from physnn.media.fields.lattice import (
     PADDINGS,
     Edges,
@@ -17,10 +18,9 @@ from physnn.media.fields.lattice import (
     edge_pair,
     edge_sides,
     laplacian,
-    not_negative,
-    positive,
     sheet,
 )
+from physnn.media.oscillators.roles import check_learnt
 from physnn.media.part import Part
 
 UNITS = {"c": "m/s", "gamma": "1/s", "omega": "1/s**2"}
@@ -57,9 +57,10 @@ class WaveField(Part):
     speed : float or array
         c [m/s], at least 0, one for all nodes or one each.
     damping : float or array, optional
-        gamma [1/s]; without one the equations hold no such term. Waves decay as exp(-gamma t).
+        gamma [1/s], at least 0; without one the equations hold no such term. Waves decay as exp(-gamma t).
     restoring : float or array, optional
-        omega [1/s^2]: each node's own spring, the square of its angular frequency; no such term without one.
+        omega [1/s^2], at least 0: each node's own spring, the square of its angular frequency; without one no such
+        term.
     spacing : float
         dx between neighbours [m].
     edges : str or (str, str)
@@ -97,9 +98,11 @@ class WaveField(Part):
         positive(self.spacing, "spacing [m]", where)
         edge_pair(self.edges, PADDINGS, where)
         not_negative(self.speed, "speed [m/s]", where)
-        for name in self.trainable:
-            if name not in self._given:
-                raise UnknownNameError(f"trainable parameter of {where}", name, self._given)
+        if self.damping is not None:
+            not_negative(self.damping, "damping [1/s]", where)
+        if self.restoring is not None:
+            not_negative(self.restoring, "restoring [1/s^2]", where)
+        check_learnt(self.trainable, self._given, where)
         if self.obstacles is not None:
             _check_mask(np.asarray(self.obstacles), nodes, where)
 

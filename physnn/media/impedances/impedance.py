@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -115,6 +116,19 @@ class Parallel(_Combined):
 
     def branch(self, writer: Writer) -> Branch:
         return in_parallel([part.branch(writer) for part in self.parts])
+
+
+def check_impedance(where: str, given: object) -> None:
+    """Whether this is a passive impedance.
+
+    Raises
+    ------
+    ParameterError
+    """
+    if not isinstance(given, Impedance):
+        advice = f"write Resistor({float(given)})" if isinstance(given, Real) else "give one, such as Resistor(50.0)"
+        raise ParameterError(f"{where}: impedance {given!r} is no impedance; {advice}")
+    given.check_passive()
 
 
 def _total(values: Any) -> NDArray[np.complex128]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from physnn.equations import Coupling, Population
 from physnn.media.impedances.circuit import Circuit, circuit
-from physnn.media.impedances.impedance import Impedance
-from physnn.media.impedances.line import REFERENCE, check_size
+from physnn.media.impedances.impedance import Impedance, check_impedance
+from physnn.media.impedances.line import REFERENCE, check_ends, check_size
 from physnn.media.part import Part
 
 SIDES = """
@@ -35,6 +36,15 @@ class _Junction(Part):
 
     def __post_init__(self) -> None:
         check_size(f"junction {self.name!r}", self.size)
+
+    def check(self, arriving: Mapping[str, Sequence[str]]) -> None:
+        """Whether exactly one line ends at each side.
+
+        Raises
+        ------
+        EquationError
+        """
+        check_ends(f"junction {self.name!r}", self.name, arriving, ("1", "2"))
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,7 @@ class _WithImpedance(_Junction):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.impedance.check_passive()
+        check_impedance(f"junction {self.name!r}", self.impedance)
 
     @cached_property
     def circuit(self) -> Circuit:

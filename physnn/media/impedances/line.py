@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from physnn.equations import OneToOne, Population
-from physnn.errors import ParameterError, ShapeError
+from physnn.errors import EquationError, ParameterError, ShapeError
 from physnn.media.impedances.elements import Values, above_zero, fraction
 from physnn.media.medium import is_size
 from physnn.media.network import Link
@@ -113,3 +114,32 @@ def check_size(where: str, size: object) -> None:
     """
     if not is_size(size):
         raise ShapeError(f"{where}: size {size!r} must be a whole number of lines, at least 1")
+
+
+def check_ends(where: str, part: str, arriving: Mapping[str, Sequence[str]], sides: Sequence[str]) -> None:
+    """Whether exactly one line ends at each side of a part; the side of a part that has only one is "".
+
+    Raises
+    ------
+    EquationError
+        Two lines on one side would each get the other's wave and create energy; a side without a line would be one that
+        ends in an impedance of 1 ohm.
+    """
+    ends = [f"{part}:{side}" if side else part for side in sides]
+    given = {name.removeprefix("dZ").removeprefix("_") for name in arriving if name == "dZ" or name.startswith("dZ_")}
+    strange = sorted(given - set(sides))
+    if strange:
+        said = f"at its side {strange[0]!r}, which it does not have" if strange[0] else "at it without naming a side"
+        raise EquationError(f"{where}: a line ends {said}; end it at {' or '.join(map(repr, ends))} in Line.links")
+    for side, end in zip(sides, ends, strict=True):
+        number, place = (f"_{side}", f"its side {side}") if side else ("", "it")
+        waves, told = arriving.get(f"b{number}", ()), arriving.get(f"dZ{number}", ())
+        if not waves and not told:
+            raise EquationError(
+                f"{where}: no line ends at {place}; end one there, Line(...).links(..., {end!r}), or leave the part out"
+            )
+        if len(waves) != 1 or len(told) != 1:
+            raise EquationError(
+                f"{where}: exactly one line must end at {place}, but {len(waves)} waves and {len(told)} impedances "
+                f"arrive ({', '.join((*waves, *told))}); join lines by a Step or a junction, with links by Line.links"
+            )

@@ -127,7 +127,7 @@ def _between(top: Row, bottom: Row, poles: NDArray[np.complex128], scale: float)
 def _turning(top: Row, bottom: Row) -> list[float]:
     """Frequencies at which Re Z = E/|D|^2 may turn: the roots of E' |D|^2 - E (|D|^2)'."""
     even, size = _even_part(top, bottom), _even_part(bottom, bottom)
-    slope = np.polysub(np.polymul(np.polyder(even), size), np.polymul(even, np.polyder(size)))
+    slope: Row = np.polysub(np.polymul(np.polyder(even), size), np.polymul(even, np.polyder(size)))
     # A turn that rounding has moved off the real axis is met by its real part.
     return [math.sqrt(x) for x in np.real(np.roots(slope)) if x > 0]
 

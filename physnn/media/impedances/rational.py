@@ -89,9 +89,17 @@ class Rational(Impedance):
         Raises
         ------
         ParameterError
-            Complex poles without their conjugates.
+            There is not one residue for each pole, or complex poles are without their conjugates.
         """
-        at, strength = np.asarray(poles, dtype=complex), np.asarray(residues, dtype=complex)
+        try:
+            at, strength = (np.atleast_1d(np.asarray(row, dtype=complex)) for row in (poles, residues))
+        except (TypeError, ValueError):
+            raise ParameterError("rational impedance: poles and residues must be rows of numbers") from None
+        if at.ndim != 1 or at.shape != strength.shape:
+            raise ParameterError(
+                f"rational impedance: poles of shape {at.shape} and residues of shape {strength.shape}; give one "
+                "residue for each pole"
+            )
         scale = float(np.max(np.abs(at), initial=0.0)) or 1.0
         at, strength = at / scale, strength / scale
         bottom = np.poly(at)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from physnn.equations import Coupling, Population
 from physnn.media.impedances.circuit import Circuit, circuit
-from physnn.media.impedances.impedance import Impedance
-from physnn.media.impedances.line import REFERENCE, check_size
+from physnn.media.impedances.impedance import Impedance, check_impedance
+from physnn.media.impedances.line import REFERENCE, check_ends, check_size
 from physnn.media.part import Part
 
 EQUATIONS = """
@@ -49,7 +50,7 @@ class Termination(Part):
     Raises
     ------
     ParameterError
-        The impedance is not passive.
+        The impedance is none, or not passive.
 
     Source
     ------
@@ -67,7 +68,7 @@ class Termination(Part):
 
     def __post_init__(self) -> None:
         check_size(f"termination {self.name!r}", self.size)
-        self.impedance.check_passive()
+        check_impedance(f"termination {self.name!r}", self.impedance)
 
     @cached_property
     def circuit(self) -> Circuit:
@@ -84,3 +85,12 @@ class Termination(Part):
     def inner(self, seed: int) -> tuple[Coupling, ...]:
         """The lines of its stubs."""
         return self.circuit.couplings(self.name, self.size)
+
+    def check(self, arriving: Mapping[str, Sequence[str]]) -> None:
+        """Whether exactly one line ends here.
+
+        Raises
+        ------
+        EquationError
+        """
+        check_ends(f"termination {self.name!r}", self.name, arriving, ("",))

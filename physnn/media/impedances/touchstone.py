@@ -5,10 +5,12 @@ from __future__ import annotations
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physnn.errors import CapabilityError, DataError, ParameterError
 from physnn.media.impedances.rational import SAME, Rational
@@ -52,17 +54,24 @@ def fit_touchstone(path: str | Path, real_poles: int = 0, complex_pairs: int = 2
     CapabilityError
         scikit-rf is not installed.
     DataError
-        The file cannot be read, has another number of ports, or no usable reference impedance.
+        The file cannot be read, has another number of ports, no usable reference impedance, numbers that are not
+        finite, or no frequency above 0.
     ParameterError
-        There are no poles, or the fit is not passive and cannot be made so.
+        There are no poles, or more unknowns than measured numbers, or the fit is not passive and cannot be made so.
 
     Source
     ------
     Gustavsen, Semlyen, IEEE Trans. Power Delivery 14, 1052 (1999), as implemented by scikit-rf.
     """
-    if min(real_poles, complex_pairs) < 0 or real_poles + complex_pairs == 0:
+    counts = (real_poles, complex_pairs)
+    if not all(isinstance(count, Integral) and not isinstance(count, bool) and count >= 0 for count in counts):
+        raise ParameterError(
+            f"a fit with {real_poles!r} real poles and {complex_pairs!r} pairs; both must be whole numbers, 0 or more"
+        )
+    if not any(counts):
         raise ParameterError(f"a fit with {real_poles} real poles and {complex_pairs} pairs; give at least one of them")
     measured, fitting = _read(Path(path))
+    _check_points(measured.f, real_poles + 2 * complex_pairs, path)
     reference = float(np.real(measured.z0[0, 0]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-rf warns of what is looked at and reported here
@@ -79,6 +88,16 @@ def fit_touchstone(path: str | Path, real_poles: int = 0, complex_pairs: int = 2
     impedance.check_passive()
     missed = _reflection(fitting)(2j * np.pi * measured.f) - measured.s[:, 0, 0]
     return TouchstoneFit(impedance, float(np.sqrt(np.mean(np.abs(missed) ** 2))), enforced, reference)
+
+
+def _check_points(frequencies: NDArray[np.float64], order: int, path: str | Path) -> None:
+    """Whether there are as many measured numbers, two a frequency and one at 0, as poles, residues and the constant."""
+    known, unknown = int(2 * len(frequencies) - np.sum(frequencies == 0)), 2 * order + 1
+    if known < unknown:
+        raise ParameterError(
+            f"{path}: {len(frequencies)} frequencies give {known} numbers, a fit of order {order} has {unknown} "
+            "unknowns; take fewer poles or more frequencies"
+        )
 
 
 def _limit(fitting: Any, highest: float) -> None:
@@ -111,6 +130,10 @@ def _read(path: Path) -> tuple[Any, Any]:
         raise DataError(f"{path}: cannot be read as a Touchstone file ({error})") from None
     if network.nports != 1:
         raise DataError(f"{path}: {network.nports} ports; an impedance needs a one-port file (.s1p)")
+    if not len(network.f) or not np.any(network.f > 0):
+        raise DataError(f"{path}: no frequency above 0; a fit needs a measurement over a band")
+    if not (np.all(np.isfinite(network.f)) and np.all(np.isfinite(network.s))):
+        raise DataError(f"{path}: holds numbers that are not finite; take those lines out")
     reference = network.z0[:, 0]
     if np.any(np.abs(np.imag(reference)) > 0) or np.any(reference != reference[0]) or np.real(reference[0]) <= 0:
         raise DataError(f"{path}: the reference impedance must be real, above 0 and the same at all frequencies")

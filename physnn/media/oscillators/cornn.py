@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from physnn import streams
 from physnn.equations import Coupling, Dense, Population
 from physnn.errors import ParameterError
+from physnn.media.checks import not_negative
 from physnn.media.oscillators.roles import declared
 from physnn.media.part import Part
 
@@ -37,9 +38,9 @@ class CoRNN(Part):
     size : int
         Number of oscillators n; states y [1] and v = y' [1/s], (n,).
     stiffness : array_like
-        gamma [1/s^2].
+        gamma [1/s^2], at least 0: below it positions would grow without bound.
     damping : array_like
-        epsilon [1/s].
+        epsilon [1/s], at least 0 likewise.
     force : array_like
         Largest acceleration that the couplings give [1/s^2].
     gain : float
@@ -56,7 +57,7 @@ class CoRNN(Part):
     Raises
     ------
     ParameterError
-        The gain is not a finite number.
+        The gain is not a finite number, or a stiffness or damping is negative or not finite.
 
     Source
     ------
@@ -78,6 +79,8 @@ class CoRNN(Part):
     def __post_init__(self) -> None:
         if not (isinstance(self.gain, Real) and np.isfinite(self.gain)):
             raise ParameterError(f"coRNN {self.name!r}: gain {self.gain!r} must be a finite number")
+        not_negative(self.stiffness, "stiffness [1/s^2]", f"coRNN {self.name!r}")
+        not_negative(self.damping, "damping [1/s]", f"coRNN {self.name!r}")
 
     def lower(self) -> Population:
         """The oscillators' equations."""

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from physnn.equations import Coupling, Population, Sparse
-from physnn.errors import ParameterError, ShapeError, UnknownNameError
+from physnn.errors import ParameterError, ShapeError
 from physnn.media.medium import is_size
 from physnn.media.oscillators.critical_frequency import PUBLISHED, Anharmonicity, CriticalPoint, critical_point
+from physnn.media.oscillators.roles import check_learnt
 from physnn.media.part import Part
 
 COUPLINGS = "couplings"
@@ -82,9 +83,7 @@ class CriticalModes(Part):
         where = f"critical modes {self.name!r}"
         if not is_size(self.size):
             raise ShapeError(f"{where}: size {self.size!r} must be a whole number, at least 1")
-        for name in self.trainable:
-            if name not in (*_UNITS, COUPLINGS):
-                raise UnknownNameError("trainable parameter", name, (*_UNITS, COUPLINGS))
+        check_learnt(self.trainable, (*_UNITS, COUPLINGS), where)
         if np.any(np.asarray(self.start) == 0):
             raise ParameterError(
                 f"{where}: start {self.start} holds 0, where a mode stays for ever; 0.05 to 0.5 is usual"

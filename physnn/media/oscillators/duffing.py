@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from numpy.typing import ArrayLike
 
 from physnn.equations import Population
+from physnn.errors import ParameterError
+from physnn.media.checks import at_once, finite, not_negative
 from physnn.media.oscillators.roles import declared
 from physnn.media.part import Part
 
@@ -32,11 +34,11 @@ class Duffing(Part):
     size : int or tuple of int
         Shape of the states x [1] and v = x' [1/s].
     stiffness : array_like
-        k [1/s^2]; below 0 (with beta > 0) the rest position x = 0 is unstable between two wells.
+        k [1/s^2]; below 0, which needs beta > 0, the rest position x = 0 is unstable between two wells.
     hardening : array_like
         beta [1/s^2]; below 0 the spring softens, and amplitudes above sqrt(-k/beta) run away.
     damping : array_like
-        g [1/s].
+        g [1/s], at least 0: below it they would grow without bound.
     trainable : tuple of str
         Parameters that are learnt, by their symbols: k, beta, g. Leave out what an input port sets.
     integrator : str
@@ -45,7 +47,8 @@ class Duffing(Part):
     Raises
     ------
     ShapeError, ParameterError, UnknownNameError
-        When lowered: a value does not fit the shape or is not finite, or there is no such integrator or parameter.
+        A value is not finite, or lets amplitudes grow without bound; when lowered, a value does not fit the shape, or
+        there is no such integrator or parameter.
 
     Source
     ------
@@ -62,6 +65,17 @@ class Duffing(Part):
     integrator: str = "imex"
     arrival: str = field(default="drive", init=False, repr=False)
     unit: str = field(default="1/s**2", init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        where = f"oscillators {self.name!r}"
+        stiffness = finite(self.stiffness, "stiffness [1/s^2]", where)
+        hardening = finite(self.hardening, "hardening [1/s^2]", where)
+        not_negative(self.damping, "damping [1/s]", where)
+        if at_once(stiffness < 0, hardening <= 0):
+            raise ParameterError(
+                f"{where}: a stiffness below 0 without hardening above 0 lets every amplitude grow without bound; "
+                "choose a stiffness of at least 0, or a hardening above 0"
+            )
 
     def lower(self) -> Population:
         """The oscillators' equations."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from numpy.typing import ArrayLike
 
 from physnn.equations import Population
+from physnn.media.checks import finite, not_negative
 from physnn.media.oscillators.roles import declared
 from physnn.media.part import Part
 
@@ -33,7 +34,7 @@ class Harmonic(Part):
     frequency : array_like
         Natural angular frequency omega [rad/s].
     damping : array_like
-        gamma [1/s].
+        gamma [1/s], at least 0: below it they would grow without bound.
     trainable : tuple of str
         Parameters that are learnt, by their symbols: omega, gamma. Leave out what an input port sets.
     integrator : str
@@ -42,7 +43,8 @@ class Harmonic(Part):
     Raises
     ------
     ShapeError, ParameterError, UnknownNameError
-        When lowered: a value does not fit the shape or is not finite, or there is no such integrator or parameter.
+        A value is negative or not finite; when lowered, a value does not fit the shape, or there is no such integrator
+        or parameter.
 
     Source
     ------
@@ -57,6 +59,11 @@ class Harmonic(Part):
     integrator: str = "imex"
     arrival: str = field(default="drive", init=False, repr=False)
     unit: str = field(default="1/s**2", init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        where = f"oscillators {self.name!r}"
+        finite(self.frequency, "frequency [rad/s]", where)
+        not_negative(self.damping, "damping [1/s]", where)
 
     def lower(self) -> Population:
         """The oscillators' equations."""

@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from physnn.equations import Coupling, Dense, Mean, Population
-from physnn.errors import ParameterError, ShapeError
-from physnn.media.oscillators.roles import declared
+from physnn.errors import ShapeError
+from physnn.media.checks import finite
+from physnn.media.medium import is_size
+from physnn.media.oscillators.roles import check_learnt, declared
 from physnn.media.part import Part
 
 PAIRS = """
@@ -83,6 +85,8 @@ class Kuramoto(Part):
     unit: str = field(default="1/s", init=False, repr=False)
 
     def __post_init__(self) -> None:
+        _check_size(self.name, self.size)
+        check_learnt(self.trainable, ("omega", "K"), f"Kuramoto oscillators {self.name!r}")
         self._square("coupling", self.coupling)
         self._square("lags", self.lags)
 
@@ -119,12 +123,10 @@ class Kuramoto(Part):
         )
 
     def _square(self, what: str, given: ArrayLike) -> NDArray[np.float64]:
-        values, wanted = np.asarray(given, dtype=float), (self.size, self.size)
-        where = f"Kuramoto oscillators {self.name!r}: {what}"
+        where = f"Kuramoto oscillators {self.name!r}"
+        values, wanted = finite(given, what, where), (self.size, self.size)
         if values.shape not in ((), wanted):
-            raise ShapeError(f"{where} of shape {values.shape}; give one number or an array of shape {wanted}")
-        if not np.isfinite(values).all():
-            raise ParameterError(f"{where} hold a value that is not finite")
+            raise ShapeError(f"{where}: {what} of shape {values.shape}; give one number or an array of shape {wanted}")
         return np.broadcast_to(values, wanted)
 
 
@@ -177,6 +179,9 @@ class MeanFieldKuramoto(Part):
     arrival: str = field(default="drive", init=False, repr=False)
     unit: str = field(default="1/s", init=False, repr=False)
 
+    def __post_init__(self) -> None:
+        _check_size(self.name, self.size)
+
     def lower(self) -> Population:
         """The oscillators' equations."""
         values = {"omega": self.frequency, "K": self.coupling, "alpha": self.lag, "theta": self.start}
@@ -199,3 +204,8 @@ class MeanFieldKuramoto(Part):
             )
             for into, signal in (("s", "sin(theta)"), ("c", "cos(theta)"))
         )
+
+
+def _check_size(name: str, size: object) -> None:
+    if not is_size(size):
+        raise ShapeError(f"Kuramoto oscillators {name!r}: size {size!r} must be a whole number, at least 1")

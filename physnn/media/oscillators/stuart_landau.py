@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from numpy.typing import ArrayLike
 
 from physnn.equations import Population
+from physnn.errors import ParameterError
+from physnn.media.checks import at_once, finite, not_negative
 from physnn.media.oscillators.roles import declared
 from physnn.media.part import Part
 
@@ -35,7 +37,7 @@ class StuartLandau(Part):
     frequency : array_like
         Angular frequency omega [rad/s].
     saturation : array_like
-        k [1/s]; above 0, or amplitudes grow without bound.
+        k [1/s], at least 0, and above 0 where mu is: else amplitudes grow without bound.
     start : array_like
         a at the beginning [1], complex; an oscillator that starts at 0 stays there until something arrives.
     trainable : tuple of str
@@ -46,7 +48,8 @@ class StuartLandau(Part):
     Raises
     ------
     ShapeError, ParameterError, UnknownNameError
-        When lowered: a value does not fit the shape or is not finite, or there is no such integrator or parameter.
+        A value is not finite, or lets amplitudes grow without bound; when lowered, a value does not fit the shape, or
+        there is no such integrator or parameter.
 
     Source
     ------
@@ -63,6 +66,16 @@ class StuartLandau(Part):
     integrator: str = "exponential"
     signal: str = field(default="a", init=False, repr=False)
     unit: str = field(default="1/s", init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        where = f"oscillators {self.name!r}"
+        growth = finite(self.growth, "growth [1/s]", where)
+        saturation = not_negative(self.saturation, "saturation [1/s]", where)
+        if at_once(growth > 0, saturation == 0):
+            raise ParameterError(
+                f"{where}: growth above 0 without saturation lets amplitudes grow without bound; choose a saturation "
+                "above 0, or a growth of at most 0"
+            )
 
     def lower(self) -> Population:
         """The oscillators' equations."""

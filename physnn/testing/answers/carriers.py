@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from physnn.datasets import load
 from physnn.equations import Trace
 from physnn.learning import Objective, ReflectedWave, Settings, train
+from physnn.learning.controls import linear_control
 from physnn.media.carrier import CarrierMedium, CarrierSource, on_carrier
 from physnn.media.envelope import EnvelopeMedium
 from physnn.media.losses import CrossEntropy
@@ -93,17 +94,20 @@ def envelope() -> Iterator[Answer]:
 
 
 def digits() -> Iterator[Answer]:
-    """Ten classes: 64-32-10."""
-    yield from _learnt("digits", 0.96)
+    """Ten classes: 64-32-10. A linear readout of the pixels gets about as far: the medium must not lose to it."""
+    yield from _learnt("digits", 0.96, -0.01)
 
 
 def parity() -> Iterator[Answer]:
-    """Odd or even, where a linear readout gets 0.915: 64-32-2."""
-    yield from _learnt("digits-parity", 0.98)
+    """Odd or even, where a linear readout of the pixels gets 0.925: 64-32-2."""
+    yield from _learnt("digits-parity", 0.98, 0.05)
 
 
-def _learnt(task: str, bar: float) -> Iterator[Answer]:
-    """Trained by reflected waves on the envelope, and read on the carrier in time as well."""
+def _learnt(task: str, bar: float, margin: float) -> Iterator[Answer]:
+    """Trained by reflected waves on the envelope, and read on the carrier in time as well.
+
+    The optimiser is Adam at a rate of 0.02, where the prototype used SGD with momentum.
+    """
     data = load(task)
     seen, test = data.part("train+validation"), data.part("test")
     pictures = {"in": AMPLITUDE * test.inputs}
@@ -121,6 +125,8 @@ def _learnt(task: str, bar: float) -> Iterator[Answer]:
     seeds = f"test accuracy, mean of seeds {', '.join(map(str, SEEDS))}"
     yield at_least(f"{task} by the envelope: {seeds}", float(np.mean(by_envelope)), bar)
     yield at_least(f"{task} on the carrier in time: {seeds}", float(np.mean(on_tone)), bar)
+    ahead = float(np.mean(by_envelope)) - linear_control(data)
+    yield at_least(f"{task} by the envelope: margin over a linear readout of the pixels", ahead, margin)
     yield at_least(f"{task}: share of decisions that both read alike", float(np.mean(alike)), 0.98)
 
 

@@ -257,5 +257,50 @@ def test_sizes_and_line_values_are_checked():
 
 def test_a_side_that_is_not_there_is_named():
     line = Line("line", 1, 1.0, 0.2)
-    with pytest.raises(EquationError, match="a_3"):
+    with pytest.raises(EquationError, match=r"junction 'step': a line ends at its side '3'.*'step:1' or 'step:2'"):
         driven((line, Step("step", 1)), line.links("source", "step:3"), 1.0)
+    with pytest.raises(EquationError, match="junction 'step': a line ends at it without naming a side"):
+        driven((line, Step("step", 1)), line.links("source", "step"), 1.0)
+    with pytest.raises(EquationError, match=r"termination 'load'.*side '1'.*end it at 'load' in"):
+        driven((line, Termination("load", 1, Resistor(1.0))), line.links("source", "load:1"), 1.0)
+
+
+def test_two_lines_on_one_termination_are_refused():
+    near, far = (Line(name, 1, 1.0, 0.2) for name in ("near", "far"))
+    parts = near, far, Termination("other", 1, Resistor(1.0)), Termination("load", 1, Resistor(1.0))
+    links = (*near.links("source", "load"), *far.links("other", "load"))
+    with pytest.raises(EquationError, match=r"termination 'load': exactly one line.*2 waves.*near->load, far->load"):
+        driven(parts, links, 1.0)
+
+
+BETWEEN = [
+    Step("between", 1),
+    SeriesJunction("between", 1, impedance=Resistor(1.0)),
+    ShuntJunction("between", 1, impedance=Stub(1.0, 0.2)),
+]
+
+
+@pytest.mark.parametrize("junction", BETWEEN)
+def test_two_lines_on_one_side_of_a_junction_are_refused(junction):
+    near, far = (Line(name, 1, 1.0, 0.2) for name in ("near", "far"))
+    links = (*near.links("source", "between:1"), *far.links("between:1", "load"))
+    with pytest.raises(EquationError, match="junction 'between': exactly one line must end at its side 1"):
+        driven((near, junction, far, Termination("load", 1, Resistor(1.0))), links, 1.0)
+
+
+@pytest.mark.parametrize("part", [*BETWEEN, Termination("between", 1, Resistor(1.0))])
+def test_a_side_without_a_line_is_refused(part):
+    line = Line("line", 1, 1.0, 0.2)
+    where = "between:1" if part in BETWEEN else "load"
+    free = "its side 2.*'between:2'" if part in BETWEEN else "it;.*'between'"
+    load = Termination("load", 1, Resistor(1.0))
+    parts = (line, part) if part in BETWEEN else (line, part, load)
+    with pytest.raises(EquationError, match=f"'between': no line ends at {free}.*or leave the part out"):
+        driven(parts, line.links("source", where), 1.0)
+
+
+def test_a_wave_without_the_impedance_of_its_line_is_refused():
+    line = Line("line", 1, 1.0, 0.2)
+    links = [link for link in line.links("source", "load") if link.label != "line tells load"]
+    with pytest.raises(EquationError, match=r"1 waves and 0 impedances arrive \(line->load\).*Line.links"):
+        driven((line, Termination("load", 1, Resistor(1.0))), links, 1.0)

@@ -69,6 +69,29 @@ def test_files_and_orders_are_checked(written, tmp_path):
         fit_touchstone(written(0 * S), real_poles=0, complex_pairs=0)
 
 
+@pytest.mark.parametrize(
+    ("lines", "error", "advice"),
+    [
+        ("1 0.5 0\n2 nan 0\n3 0.3 0\n", DataError, "not finite"),
+        ("0 0.5 0\n", DataError, "no frequency above 0"),
+        ("", DataError, "no frequency above 0"),
+        ("1 0.5 0\n2 0.4 0.1\n3 0.3 0.2\n4 0.3 0.2\n", ParameterError, "8 numbers, a fit of order 4 has 9 unknowns"),
+    ],
+)
+def test_measurements_that_determine_no_fit(tmp_path, lines, error, advice):
+    pytest.importorskip("skrf")
+    (tmp_path / "measured.s1p").write_text("# GHz S RI R 50\n" + lines)
+    with pytest.raises(error, match=advice):
+        fit_touchstone(tmp_path / "measured.s1p")
+
+
+@pytest.mark.parametrize("count", [1.5, True, "2", -1])
+def test_numbers_of_poles_are_whole(count, tmp_path):
+    for order in ((count, 1), (1, count)):
+        with pytest.raises(ParameterError, match="must be whole numbers, 0 or more"):
+            fit_touchstone(tmp_path / "any.s1p", *order)
+
+
 def test_scikit_rf_is_asked_for(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "skrf", None)
     with pytest.raises(CapabilityError, match=r"physnn\[rf\]"):

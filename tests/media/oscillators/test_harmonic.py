@@ -47,8 +47,14 @@ def test_refusals():
         Harmonic("cells", 3, integrator="leapfrog").lower()
     with pytest.raises(ShapeError, match="'omega' has shape"):
         Harmonic("cells", 3, frequency=[1.0, 2.0]).lower()
-    with pytest.raises(ParameterError, match="not finite"):
-        Harmonic("cells", 3, damping=float("nan")).lower()
+    for strange in (float("nan"), -0.1, [0.1, -0.1, 0.1], "a"):
+        with pytest.raises(ParameterError, match=r"damping.*finite and at least 0"):
+            Harmonic("cells", 3, damping=strange)
+    with pytest.raises(ParameterError, match=r"frequency.*not finite"):
+        Harmonic("cells", 3, frequency=float("inf"))
+    for strange, advice in ((True, r"'gamma',\)"), (None, r"'gamma',\)"), ("omega", r"'omega',\)")):
+        with pytest.raises(ParameterError, match=f"no tuple of names.*{advice}"):
+            Harmonic("cells", 3, trainable=strange).lower()
     with pytest.raises(
         UnknownNameError, match="trainable parameter of oscillators 'cells' 'omga'; did you mean 'omega'"
     ):
