@@ -45,6 +45,7 @@ from physnn.experiments.cell import empty_record  # noqa: E402
 from physnn.experiments.schema import BUILT_IN, Cell  # noqa: E402
 from physnn.learning import FeedbackAlignment, Objective, ReflectedWave, Settings, train  # noqa: E402
 from physnn.learning.progress import Progress  # noqa: E402
+from physnn.learning.trainer import identity_of  # noqa: E402
 from physnn.media import Network, Source, SquaredError, Waveguide  # noqa: E402
 from physnn.substrate import build  # noqa: E402
 from physnn.substrate.profiles import check_profile_file, describe, find_profile, load_profile, profile_names  # noqa: E402
@@ -547,7 +548,7 @@ class Checkpoints:
         else:
             self.path.write_bytes(edited_checkpoint(self.sound[which], edits))
         choice = self.settings(optimiser)
-        identity = {"rule": rule.name, "settings": asdict(choice), "training_seed": 3}
+        identity = identity_of(rule, choice, OBJECTIVE, 3)
         substrates = [build(NETWORK, profile, seed=1) for _ in range(2)]
 
         def read() -> None:

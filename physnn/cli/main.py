@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from physnn import __version__
-from physnn.cli import media
+from physnn.cli import media, rules
 from physnn.errors import DeviceError, PhysnnError, nearest
 
 OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument(
         "--device", choices=("cpu", "cuda"), help="where simulators compute, in place of the experiment's device"
     )
+    _add_data(compare)
     compare.set_defaults(command=_compare)
 
     profiles = commands.add_parser("profiles", help="hardware profiles").add_subparsers(
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.choices["profiles"].set_defaults(command=_profiles_list)
 
     media.add_commands(commands)
+    rules.add_commands(commands)
 
     commands.add_parser("backends", help="installed backends").set_defaults(command=_backends)
 
@@ -101,8 +103,22 @@ def _parser() -> argparse.ArgumentParser:
         "check", help="what every substrate of an experiment supports, refuses and would cost"
     )
     preview.add_argument("experiment", nargs="?", help="experiment file (TOML); the built-in one where left out")
+    _add_data(preview)
     preview.set_defaults(command=_check)
     return parser
+
+
+def _add_data(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data", metavar="DIR", help="folder with mnist/ and fashion-mnist/ (default: $PHYSNN_DATA)")
+
+
+def _read(given: argparse.Namespace) -> Any:
+    """The experiment that was asked for; where its data are is in the environment, for worker processes too."""
+    from physnn.experiments import built_in, read_experiment
+
+    if given.data:
+        os.environ["PHYSNN_DATA"] = given.data
+    return read_experiment(given.experiment) if given.experiment else built_in()
 
 
 def _positive(text: str) -> int:
@@ -113,9 +129,9 @@ def _positive(text: str) -> int:
 
 def _compare(given: argparse.Namespace, console: Console) -> int:
     from physnn import report
-    from physnn.experiments import Store, built_in, read_experiment, run, write_json
+    from physnn.experiments import Store, run, write_json
 
-    experiment = read_experiment(given.experiment) if given.experiment else built_in()
+    experiment = _read(given)
     if given.device:
         experiment = experiment.model_copy(update={"device": given.device})
     _preflight(experiment)
@@ -275,12 +291,11 @@ def _conform(given: argparse.Namespace, console: Console) -> int:
 
 
 def _check(given: argparse.Namespace, console: Console) -> int:
-    from physnn.experiments import built_in, read_experiment
     from physnn.experiments.preview import preview
     from physnn.experiments.runner import THREAD_VARIABLES
     from physnn.substrate.contract import REFUSED
 
-    experiment = read_experiment(given.experiment) if given.experiment else built_in()
+    experiment = _read(given)
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))  # as `compare` runs its cells; read when a backend loads
     steps = ("step of limit",) if experiment.duration is not None else ()
     table = Table("data, profile", "backend", "", "memory", "time", "J / inference", *steps, box=None)

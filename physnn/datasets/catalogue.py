@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from physnn.datasets.dataset import Dataset
 from physnn.datasets.digits import digits, digits_parity
+from physnn.datasets.idx import fashion_mnist, mnist
 from physnn.errors import UnknownNameError
 
-_BUILDERS = {"digits": digits, "digits-parity": digits_parity}
+_BUILDERS = {"digits": digits, "digits-parity": digits_parity, "fashion-mnist": fashion_mnist, "mnist": mnist}
 
 
 def dataset_names() -> tuple[str, ...]:
@@ -21,6 +22,8 @@ def load(name: str) -> Dataset:
     ------
     UnknownNameError
         No data set has this name; the nearest one is offered.
+    DataError
+        Its files are not there or not the original ones ("mnist" and "fashion-mnist": see `physnn.datasets.idx`).
 
     Examples
     --------

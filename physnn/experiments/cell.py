@@ -103,6 +103,7 @@ class _Measurement:
         running = self._deployed(trained)
         parts = {name: self.dataset.part(name) for name in ("train", "test")}
         test = accuracy(running, self.objective, *parts["test"])
+        label = getattr(self.rule, "gradient_label", trained.gradient_label)
         return {
             "accuracy": {
                 "train": accuracy(running, self.objective, *parts["train"]),
@@ -110,7 +111,7 @@ class _Measurement:
                 "test": test,
                 "standard_error": standard_error(test, len(parts["test"].labels)),
             },
-            "gradient_cosine": {"per_layer_start": start, "per_layer_end": end, "label": trained.gradient_label},
+            "gradient_cosine": {"per_layer_start": start, "per_layer_end": end, "label": label},
             **self._costs(running),
         }
 

@@ -14,6 +14,7 @@ from physnn.equations import Interpreter, System, companion_inputs, gradient
 from physnn.learning.objective import ENCODER, HEAD, Objective
 from physnn.learning.rule import Rule
 from physnn.learning.trainer import ports_of
+from physnn.learning.twins import equipped
 from physnn.substrate.contract import Substrate
 from physnn.substrate.converters import as_numpy
 
@@ -21,7 +22,7 @@ Array = Any
 
 
 def reference_gradient(
-    substrate: Substrate, objective: Objective, inputs: NDArray, labels: NDArray
+    substrate: Substrate, objective: Objective, inputs: NDArray, labels: NDArray, *, port: str | None = None
 ) -> dict[str, NDArray]:
     """The float64 gradient of the placed System: its die and bits included, its noise off; by the plain interpreter."""
     placed = substrate.placed
@@ -29,7 +30,7 @@ def reference_gradient(
     engine = Interpreter(placed.system, placed.realise(plain, noise=False), seed=placed.seed)
     objective, timed = _on_host(objective), objective.duration is not None
     data = np.asarray(inputs, dtype=float)
-    entering, _ = objective.encode(xp, dict.fromkeys(ports_of(substrate, objective), data))
+    entering, _ = objective.encode(xp, dict.fromkeys(ports_of(substrate, objective, port), data))
     companion = placed.companion("transpose", discrete=timed)
     echo_engine = Interpreter(companion.system, engine.parameters, seed=placed.seed)
     if objective.duration is None:
@@ -48,16 +49,24 @@ def reference_gradient(
     return gradient(xp, placed.system, companion, incident, echo)
 
 
-def cosines(substrate: Substrate, rule: Rule, objective: Objective, inputs: NDArray, labels: NDArray) -> list[float]:
+def cosines(
+    substrate: Substrate,
+    rule: Rule,
+    objective: Objective,
+    inputs: NDArray,
+    labels: NDArray,
+    *,
+    port: str | None = None,
+) -> list[float]:
     """Cosine between the rule's update and the reference gradient, one a layer, in feed-forward order.
 
     A layer is a population with all trainable weights that arrive there, bias included.
     """
     targets = substrate.asarray(objective.loss.targets(np, np.asarray(labels), objective.classes))
-    data = dict.fromkeys(ports_of(substrate, objective), substrate.asarray(inputs))
-    step = rule.step(substrate, data, targets, objective)
+    data = dict.fromkeys(ports_of(substrate, objective, port), substrate.asarray(inputs))
+    step = equipped(rule, substrate).step(substrate, data, targets, objective)
     found = {key: as_numpy(value) for key, value in step.gradient.items()}
-    true = reference_gradient(substrate, objective, inputs, labels)
+    true = reference_gradient(substrate, objective, inputs, labels, port=port)
     return [cosine(found, true, keys) for keys in layers(substrate.placed.system)]
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
+from physnn.learning.about import About
 from physnn.learning.objective import Objective
 from physnn.learning.rule import Step, reflect
 from physnn.substrate.contract import Substrate
@@ -27,6 +28,14 @@ class FeedbackAlignment:
     T. P. Lillicrap, D. Cownden, D. B. Tweed, C. J. Akerman, Nature Communications 7:13276 (2016).
     """
 
+    about: ClassVar[About] = About(
+        equation="dW_l ~ (sigma'(z_l) * delta_l) x_(l-1)^T, delta_(l-1) = B_l (sigma'(z_l) * delta_l), B_l fixed",
+        companion="the reflected wave through fixed random paths in place of the couplings",
+        needs="feedback paths of their own; repeaters with the gain sigma' backwards; both waves read at every weight",
+        local="everything: the incident and the returning wave at the two ends of a weight",
+        not_local="nothing",
+        source="T. P. Lillicrap et al., Nature Communications 7:13276 (2016)",
+    )
     name: str = "feedback-alignment"
 
     def step(self, substrate: Substrate, inputs: Mapping[str, Array], targets: Array, objective: Objective) -> Step:

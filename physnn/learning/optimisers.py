@@ -37,6 +37,47 @@ class SGD:
 
 
 @dataclass
+class Momentum(SGD):
+    """Gradient descent with momentum 0.9."""
+
+    momentum: float = 0.9
+
+
+@dataclass
+class RMSNormalised:
+    """Each weight's update divided by its own running root mean square, bias-corrected:
+
+        v <- d v + (1-d) g^2,  w <- w - rate g / (sqrt(v / (1-d^t)) + eps)
+
+    A weight needs no more than its own updates, so a local rule stays local.
+
+    Source
+    ------
+    T. Tieleman, G. Hinton, Coursera: Neural Networks for Machine Learning, lecture 6.5 (2012); the bias correction is
+    that of Kingma and Ba, ICLR 2015.
+    """
+
+    decay: float = 0.99
+    epsilon: float = 1e-8
+    state: dict[str, Any] = field(default_factory=dict)
+    elementwise: int = 9
+    """operations a weight and step, for the bill"""
+    words: int = 5
+    """words read and written a weight and step: weight, gradient, mean square"""
+
+    def update(self, parameters: Mapping[str, Array], gradient: Mapping[str, Array], rate: float) -> Arrays:
+        """New values of the parameters that have a gradient."""
+        count = self.state["count"] = self.state.get("count", 0) + 1
+        squares, grown = self.state.setdefault("square", {}), 1 - self.decay**count
+        new = {}
+        for key, slope in gradient.items():
+            square = (1 - self.decay) * slope * slope
+            squares[key] = self.decay * squares[key] + square if key in squares else square
+            new[key] = parameters[key] - rate * slope / ((squares[key] / grown) ** 0.5 + self.epsilon)
+        return new
+
+
+@dataclass
 class Adam:
     """Adam (Kingma and Ba, ICLR 2015), in the order of computation of its section 2:
 
@@ -68,4 +109,4 @@ class Adam:
         return new
 
 
-OPTIMISERS = {"sgd": SGD, "adam": Adam}
+OPTIMISERS = {"sgd": SGD, "momentum": Momentum, "rms": RMSNormalised, "adam": Adam}

@@ -58,7 +58,7 @@ def forward(substrate: Substrate, inputs: Mapping[str, Array], objective: Object
     incident = substrate.steady(entering) if duration is None else substrate.run(entering, duration)
     y, behind = objective.answer(xp, incident)
     passage = Passage(entering, incident, y, before | behind)
-    _count_digital(substrate, objective, passage, 1)
+    count_digital(substrate, objective, passage, 1)
     return passage
 
 
@@ -82,13 +82,13 @@ def reflect(
         found = gradient(xp, system, where, incident, echo)
         arrived = input_gradient(system, where, incident, echo, {port: passage.entering[port] for port in ports})
         slopes |= objective.pull_back_encoders(xp, passage.tapes, arrived)
-        _count(substrate, y.shape[0], incident.outputs[objective.readout.port].shape[1])
+        count_correlation(substrate, y.shape[0], incident.outputs[objective.readout.port].shape[1])
     # What a layer sends back, and what its parameters receive, cost as much again as its forward pass, each.
-    _count_digital(substrate, objective, passage, 2)
+    count_digital(substrate, objective, passage, 2)
     return Step(found | slopes, loss, y)
 
 
-def _count(substrate: Substrate, batch: int, times: int) -> None:
+def count_correlation(substrate: Substrate, batch: int, times: int) -> None:
     """Correlating is arithmetic of the host: one multiply-accumulate a weight, sample and time."""
     system = substrate.placed.system
     trained = [c for c in system.couplings.values() if c.trainable]
@@ -96,7 +96,7 @@ def _count(substrate: Substrate, batch: int, times: int) -> None:
     substrate.meter.host(mac=macs * batch * times, kernel=len(trained))
 
 
-def _count_digital(substrate: Substrate, objective: Objective, passage: Passage, passes: int) -> None:
+def count_digital(substrate: Substrate, objective: Objective, passage: Passage, passes: int) -> None:
     """Digital layers are arithmetic of the host."""
     for prefix, head in objective.digital.items():
         macs = head.macs(passage.tapes[prefix])

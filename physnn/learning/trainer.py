@@ -18,6 +18,7 @@ from physnn.learning.objective import Objective
 from physnn.learning.optimisers import OPTIMISERS
 from physnn.learning.progress import Epoch, Progress
 from physnn.learning.rule import Rule, Step, forward
+from physnn.learning.twins import equipped
 from physnn.media.losses import check_labels
 from physnn.substrate.contract import Substrate
 from physnn.substrate.converters import as_numpy
@@ -72,10 +73,10 @@ def train(
     checkpoint: str | os.PathLike[str] | None = None,
     every: int = 100,
 ) -> list[Epoch]:
-    """Train a substrate in place, and the digital layers of the objective with it.
+    """Train a substrate in place, and with it the digital layers of the objective and what a rule has to learn itself.
 
     The host keeps float shadow weights and writes them to the substrate, and to the digital layers, after every batch;
-    the order of the samples follows from `seed` alone.
+    the order of the samples follows from `seed` alone. A rule that asks for a digital twin is handed one.
 
     Parameters
     ----------
@@ -104,15 +105,20 @@ def train(
     NumericsError
         The loss or a gradient is not finite; the message says at which epoch.
     """
-    ports = ports_of(substrate, objective, port)
+    ports, rule = ports_of(substrate, objective, port), equipped(rule, substrate)
+    digital = {**objective.digital, **_learning(rule, substrate, objective)}
     path = Path(checkpoint) if checkpoint is not None else None
-    identity = {"rule": rule.name, "settings": asdict(settings) | _described(objective), "training_seed": seed}
+    identity = identity_of(rule, settings, objective, seed)
     if path is not None and path.exists():
-        progress = Progress.load(path, substrate, settings.optimiser, identity, objective.digital)
+        progress = Progress.load(path, substrate, settings.optimiser, identity, digital)
     else:
-        progress = Progress.fresh(substrate, settings.optimiser, objective.digital)
+        progress = Progress.fresh(substrate, settings.optimiser, digital)
     data, known = substrate.asarray(inputs), np.asarray(labels)
     check_labels(np, known, objective.classes)
+    if len(known) != len(inputs):
+        raise DataError(
+            f"{len(inputs)} samples with {len(known)} labels; give one label, or one row of labels, a sample"
+        )
     batches = math.ceil(len(labels) / settings.batch)
     total = settings.epochs * batches
     while progress.done < total:
@@ -133,6 +139,12 @@ def train(
         if path is not None and (progress.done % every == 0 or progress.done == total):
             progress.save(path, substrate, identity)
     return progress.history
+
+
+def _learning(rule: Rule, substrate: Substrate, objective: Objective) -> Mapping[str, Any]:
+    """Prefix -> what a rule itself has to learn on the host, such as feedback weights: `parameters` and `write`."""
+    digital = getattr(rule, "digital", None)
+    return {} if digital is None else digital(substrate, objective)
 
 
 def _update(substrate: Substrate, progress: Progress, step: Step, rate: float) -> None:
@@ -176,7 +188,10 @@ def accuracy(
     """Share of samples, or of their positions, whose largest output is their label's."""
     if len(labels) == 0:
         raise DataError("accuracy of no samples was asked for")
-    return float(np.mean(np.argmax(outputs(substrate, objective, inputs, port=port), axis=-1) == labels))
+    answers = np.argmax(outputs(substrate, objective, inputs, port=port), axis=-1)
+    if answers.shape != np.shape(labels):
+        raise DataError(f"labels of shape {np.shape(labels)} for answers of shape {answers.shape}; give one an answer")
+    return float(np.mean(answers == labels))
 
 
 def ports_of(substrate: Substrate, objective: Objective, port: str | None = None) -> tuple[str, ...]:
@@ -185,16 +200,20 @@ def ports_of(substrate: Substrate, objective: Objective, port: str | None = None
     return tuple(dict.fromkeys((*objective.encoders, *named))) or (only_port(substrate),)
 
 
-def _described(objective: Objective) -> dict[str, Any]:
-    """What a checkpoint must know of the digital layers to refuse others."""
-    if not objective.digital:
-        return {}
-    return {"digital": {prefix: [repr(layer) for layer in head.layers] for prefix, head in objective.digital.items()}}
+def identity_of(rule: Rule, settings: Settings, objective: Objective, seed: int) -> dict[str, Any]:
+    """What a checkpoint must know of a training to be continued by no other: rule, settings, objective, seed."""
+    digital = {prefix: [repr(layer) for layer in head.layers] for prefix, head in objective.digital.items()}
+    sought = {"readout": repr(objective.readout), "loss": repr(objective.loss), "duration": objective.duration}
+    told = asdict(settings) | {"objective": sought, "digital": digital}
+    return {"rule": rule.name, "settings": told, "training_seed": seed}
 
 
 def only_port(substrate: Substrate) -> str:
     """The name of the System's only input port."""
-    ports = [name for name, port in substrate.placed.system.inputs.items()]
+    system = substrate.placed.system
+    ports = list(system.inputs)
+    if len(ports) > 1:  # those that nudge or start a medium belong to rules
+        ports = [name for name, port in system.inputs.items() if not system.populations[port.population].dynamic]
     if len(ports) != 1:
-        raise ParameterError(f"the System has the input ports {ports}; name one with `port`")
+        raise ParameterError(f"the System has the input ports {list(system.inputs)}; name one with `port`")
     return ports[0]

@@ -2,9 +2,11 @@
 
 from physnn.media.carrier import CarrierMedium, CarrierSource, on_carrier
 from physnn.media.encoders import Carrier, Pulse, Rate
+from physnn.media.energy import EnergyLayer, Reciprocal, energy_network
 from physnn.media.envelope import EnvelopeMedium
 from physnn.media.fields import Cable, EvanescentField, ExcitableField, NeuralWave, NonlinearField, WaveField
 from physnn.media.functionals import FUNCTIONALS, Demodulated, EffectiveFrequency
+from physnn.media.hamiltonian import Hamiltonian, hamiltonian_network
 from physnn.media.heads import ConvStack, Flatten, Head, LinearInTime, Perceptron, PerPixel
 from physnn.media.impedances import (
     Capacitor,
@@ -62,10 +64,12 @@ __all__ = [
     "Demodulated",
     "Duffing",
     "EffectiveFrequency",
+    "EnergyLayer",
     "EnvelopeMedium",
     "EvanescentField",
     "ExcitableField",
     "Flatten",
+    "Hamiltonian",
     "Harmonic",
     "Head",
     "Inductor",
@@ -89,6 +93,7 @@ __all__ = [
     "Rate",
     "Rational",
     "Readout",
+    "Reciprocal",
     "Resistor",
     "Ring",
     "Series",
@@ -105,7 +110,9 @@ __all__ = [
     "Waveguide",
     "calibrated",
     "duffing",
+    "energy_network",
     "fit_touchstone",
+    "hamiltonian_network",
     "harmonic",
     "matched_weights",
     "on_carrier",

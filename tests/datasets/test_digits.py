@@ -53,7 +53,7 @@ def test_every_digit_is_in_every_part_in_proportion():
 
 
 def test_known_names():
-    assert dataset_names() == ("digits", "digits-parity")
+    assert dataset_names() == ("digits", "digits-parity", "fashion-mnist", "mnist")
 
 
 def test_unknown_name_offers_the_nearest():

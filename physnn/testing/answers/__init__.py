@@ -4,15 +4,22 @@ from collections.abc import Callable, Iterator
 
 from physnn.testing.answers import (
     carriers,
+    concurrent,
     critical,
     drums,
+    echo,
+    equilibrium,
     evanescent,
     fields,
+    gradients,
     impedances,
+    local_rules,
     nonlinear_fields,
+    one_shot,
     oscillators,
     readouts,
     rings,
+    signal_propagation,
     spiking,
     waveguides,
 )
@@ -34,6 +41,13 @@ ANSWERS: dict[str, Check] = {
     **carriers.ANSWERS,
     **impedances.ANSWERS,
     **readouts.ANSWERS,
+    **gradients.ANSWERS,
+    **equilibrium.ANSWERS,
+    **echo.ANSWERS,
+    **local_rules.ANSWERS,
+    **concurrent.ANSWERS,
+    **signal_propagation.ANSWERS,
+    **one_shot.ANSWERS,
 }
 """Subject -> what yields its comparisons."""
 

@@ -1,0 +1,352 @@
+"""Hamiltonian echo: the motion is turned round with a kick from the error, and runs back through the same medium."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import array_api_compat
+import numpy as np
+from numpy.typing import NDArray
+
+from physnn.equations import Coupling, Trace
+from physnn.equations.operators import alike
+from physnn.equations.parse import STEP
+from physnn.errors import CapabilityError, NumericsError, ParameterError
+from physnn.learning.about import About
+from physnn.learning.mechanics import Layer, Mechanics, mechanics_of
+from physnn.learning.objective import Objective
+from physnn.learning.rule import Passage, Step, forward
+from physnn.media.functionals import Last
+from physnn.substrate.contract import Substrate
+from physnn.substrate.converters import as_numpy
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class HamiltonianEcho:
+    """The motion is reversed, kicked by the error, and retraces itself; what it does otherwise is the gradient.
+
+        echo e:    q^e = q_N,   p^e = -p_N - e dC/dq ;   the same N steps, the inputs backwards in time
+        dC/dtheta = sum_stages c_s [ dH_s/dtheta (echo +eps) - dH_s/dtheta (echo -eps) ] / (2 eps)     symmetric (RHEL)
+        dC/dtheta = sum_stages c_s [ dH_s/dtheta (echo +eps) - dH_s/dtheta (incident) ] / eps          one-sided (HEB)
+
+    The stages are those of the step: kicks, dV/dtheta at the position q_n that the kick leaves fixed, c = h/2 at either
+    end and h between; drifts, dT/dtheta at the momentum p_(n+1/2), c = h. With these the error is of order eps^2
+    (symmetric) or eps (one-sided), at any step h; the cost is read from positions at the end of the run.
+
+    Damping: one-sided is refused, the echo would miss its way by more than the kick. The symmetric echo runs through
+    the same loss twice, and its error grows with gamma T; where damping is uniform and a port can turn it into gain
+    (`physnn.media.hamiltonian`), the echo retraces exactly, and every stage is weighted by exp(-gamma s), s the time of
+    the echo: exact again.
+
+    Local: each weight needs the positions at its two ends, summed over two echoes: no stored motion. Not local: turning
+    round (every momentum at once), and the sign of the echo, known to all.
+
+    Parameters
+    ----------
+    epsilon : float
+        Size of the kick [s, model time, times the slope of the loss of one sample]; 3e-3 to 3e-2 in single precision.
+    symmetric : bool
+        Two echoes, kicked either way.
+
+    Source
+    ------
+    Lopez-Pastor, Marquardt, Phys. Rev. X 13, 031020 (2023), equation (12) (one-sided); Pourcel, Ernoult,
+    arXiv:2506.05259 (2025), theorem 3.1 (symmetric). Stage weights and the repair for damping are derived here.
+    """
+
+    about: ClassVar[About] = About(
+        equation="dC/dtheta = sum_stages c_s [dH_s/dtheta (+eps) - dH_s/dtheta (-eps)] / (2 eps)",
+        companion="the full System itself, momenta reversed and kicked by -+eps dC/dq, inputs backwards in time",
+        needs="forces from one potential, no damping (or gain to undo a uniform one), ports that set every q and p",
+        local="the positions (momenta, for a mass) at the two ends of a weight, in two echoes",
+        not_local="reversing all momenta at once; which echo it is, known to all",
+        source="Lopez-Pastor, Marquardt, PRX 13, 031020 (2023); Pourcel, Ernoult, arXiv:2506.05259 (2025)",
+    )
+
+    epsilon: float = 0.01
+    symmetric: bool = True
+    name: str = "hamiltonian-echo"
+    _known: dict[tuple[Any, ...], Mechanics] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.epsilon < float("inf"):
+            raise ParameterError(f"Hamiltonian echo: epsilon {self.epsilon!r} must be finite and above 0")
+
+    def step(self, substrate: Substrate, inputs: Mapping[str, Array], targets: Array, objective: Objective) -> Step:
+        """The gradient of one batch.
+
+        Raises
+        ------
+        CapabilityError
+            The System has no Hamiltonian that is stepped reversibly, it cannot be started where the echo starts, or the
+            loss is read elsewhere than from positions at the end.
+        NumericsError
+            The loss is not finite.
+        """
+        xp, known = substrate.xp, self._mechanics(substrate, objective)
+        shown = substrate.meter.counts["sample"]
+        passage = forward(substrate, inputs, objective)
+        loss, mismatch = objective.loss(xp, passage.y, targets)
+        if loss != loss or loss in (float("inf"), -float("inf")):
+            raise NumericsError("the loss is not finite; lower the learning rate or check the data")
+        cotangents, slopes = objective.pull_back(xp, passage.incident, passage.tapes, mismatch)
+        motion = _Motion(substrate, known, passage, objective, self.symmetric)
+        # The loss is a mean over the batch; every sample is kicked by its own error.
+        kick = self.epsilon * passage.y.shape[0] * cotangents[objective.readout.port][:, -1, ...]
+        ends = motion.echoes(kick)
+        first, other = ends if self.symmetric else (ends[0], motion.incident)
+        span = (2 if self.symmetric else 1) * self.epsilon * passage.y.shape[0]
+        found = {key: value * (1.0 / span) for key, value in motion.difference(first, other).items()}
+        arrived = {port: value * (1.0 / span) for port, value in motion.arrived(first, other, objective).items()}
+        slopes |= objective.pull_back_encoders(xp, passage.tapes, arrived)
+        self._count(substrate, objective, known, passage)
+        # Running back shows no new samples.
+        substrate.meter.add(sample=shown + passage.y.shape[0] - substrate.meter.counts["sample"])
+        return Step(found | slopes, loss, passage.y)
+
+    def _mechanics(self, substrate: Substrate, objective: Objective) -> Mechanics:
+        """What the rule needs to know of a System, found once."""
+        system, port = substrate.placed.system, objective.readout.port
+        if objective.duration is None:
+            raise CapabilityError(
+                f"{self.name}: an echo is a motion run back, and a state of rest has none; set the objective's duration"
+            )
+        if not isinstance(objective.readout.functional, Last):
+            raise CapabilityError(
+                f"{self.name}: the echo is kicked at the end of the run, so the loss must be read there; use readout "
+                "'last', or rule 'reflected-wave'"
+            )
+        off = tuple(
+            key for key, value in system.parameters.items() if not np.any(value) and key not in system.trainable
+        )
+        kind = system.fingerprint, port, off
+        if kind not in self._known:
+            self._known[kind] = mechanics_of(system, port, off)
+        return self._known[kind]
+
+    def _count(self, substrate: Substrate, objective: Objective, known: Mechanics, passage: Passage) -> None:
+        """A product a weight, sample and time in both sums, and what digital layers cost beyond their forward pass."""
+        shapes, y = substrate.placed.system.populations, passage.y
+        times = passage.incident.outputs[objective.readout.port].shape[1]
+        macs = sum(c.operator.macs(shapes[c.source].shape) for c in known.trained)
+        substrate.meter.host(mac=2 * macs * y.shape[0] * times, kernel=2 * len(known.trained))
+        for prefix, head in objective.digital.items():
+            substrate.meter.host(mac=2 * head.macs(passage.tapes[prefix]), kernel=2 * len(head.layers))
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One passage through the medium: what is summed over its stages, and where it ended."""
+
+    fields: Mapping[str, Array]
+    """'population.state' -> (batch, entries, *shape): positions 0..N, velocities of the drifts 0..N-1"""
+    sent: Mapping[str, Array]
+    """coupling -> what entered it, entries 0..N"""
+    ends: Mapping[str, tuple[Array, Array]]
+    """population -> position and momentum at the end; of the incident motion those of its start, reversed"""
+
+
+class _Motion:
+    """The incident motion of one batch, and its echoes."""
+
+    def __init__(
+        self, substrate: Substrate, known: Mechanics, passage: Passage, objective: Objective, symmetric: bool
+    ) -> None:
+        self.substrate, self.known, self.passage, self.xp = substrate, known, passage, substrate.xp
+        self.system, self.h = substrate.placed.system, substrate.placed.step
+        self.parameters = substrate.read()
+        self.steps, self.batch = substrate.placed.steps(objective.duration or 0.0), passage.y.shape[0]
+        if self.steps < 1:
+            raise ParameterError(f"an echo needs a motion: {objective.duration} s is shorter than a step of {self.h} s")
+        self.echoed = 2 if symmetric else 1
+        self.keeps = {layer.name: self._keep(layer) for layer in known.layers.values()}
+        self.gain = self._gain()
+        starts = {port for layer in known.layers.values() for port in (layer.position_port, layer.velocity_port)}
+        self.entering = {n: self._lasting(n, v) for n, v in passage.entering.items() if n not in starts}
+        self.incident, self.turned = self._incident()
+
+    def echoes(self, kick: Array) -> list[_Pass]:
+        """The echo of a kick and, with the symmetric rule, that of the opposite kick: side by side, as one batch."""
+        xp, both = self.xp, self.echoed
+        inputs = {
+            name: xp.concat([xp.flip(value, axis=1) if self._timed(name, value) else value] * both)
+            for name, value in self.entering.items()
+        }
+        for layer in self.known.layers.values():
+            position, momentum = self.turned[layer.name]
+            pushed = [-momentum] * both
+            if layer.name == self.known.output:
+                force = kick * self.known.slope(xp, {layer.position: position})
+                pushed = [-momentum - sign * force for sign in (1.0, -1.0)[:both]]
+            inputs[layer.position_port], inputs[layer.velocity_port] = xp.concat([position] * both), xp.concat(pushed)
+            if self.gain != 1:
+                damping = self._damping(layer) + xp.zeros_like(position)
+                inputs[layer.damping_port] = xp.concat([-damping] * both)
+        trace = self.substrate.run(inputs, (self.steps + 1) * self.h, record=self.known.recorded)
+        return [self._echo(trace, slice(k * self.batch, (k + 1) * self.batch)) for k in range(both)]
+
+    def difference(self, first: _Pass, other: _Pass) -> dict[str, Array]:
+        """Parameter key -> the weighted sum over stages of dH/d parameter in one pass, less that in another."""
+        xp, found = self.xp, dict[str, Array]()
+        # Echo step i is weighted by what gain has added to the error wave until its middle.
+        drifts = np.asarray(self.h * self.gain ** (2 * np.arange(self.steps) + 1.0), dtype=np.float64)
+        kicks = (np.append(drifts, 0.0) + np.insert(drifts, 0, 0.0)) / 2
+        for coupling in self.known.trained:
+            value = self._product(coupling, first, other, kicks)
+            found[coupling.key] = found[coupling.key] + value if coupling.key in found else value
+        for layer in self.known.layers.values():
+            for table, weights in ((layer.kicks, kicks), (layer.drifts, drifts)):
+                for name, density in table.items():
+                    key, shape = f"{layer.name}.{name}", self.parameters[f"{layer.name}.{name}"].shape
+                    ends = [density(xp, self._here(layer, p, len(weights))) for p in (first, other)]
+                    value = _reduced(xp, _summed(xp, weights, ends[0] - ends[1]), shape)
+                    found[key] = found[key] + value if key in found else value
+        return found
+
+    def arrived(self, first: _Pass, other: _Pass, objective: Objective) -> dict[str, Array]:
+        """What reaches the ports of encoders that set where the motion starts."""
+        found = {}
+        for port in objective.encoders:
+            place = self.system.inputs[port]
+            layer = self.known.layers.get(place.population)
+            if layer is None or port not in (layer.position_port, layer.velocity_port):
+                raise CapabilityError(
+                    f"hamiltonian-echo: an encoder that drives {place.population!r} would need the force that returns "
+                    "there, which nothing measures; let it set where the motion starts, or use rule 'reflected-wave'"
+                )
+            # The error wave of a position is carried by the momentum, and the other way round.
+            which = 1 if port == layer.position_port else 0
+            change = first.ends[layer.name][which] - other.ends[layer.name][which]
+            found[port] = -change * self.gain ** (2 * self.steps)
+        return found
+
+    def _incident(self) -> tuple[_Pass, dict[str, tuple[Array, Array]]]:
+        """The incident motion, and its last position and momentum."""
+        trace = self.passage.incident
+        # One more step tells the velocity half a step later, and thus the momentum at the end, without knowing a force.
+        given = {**self.passage.entering, **self.entering}
+        rest = {n: v[:, self.steps :, ...] if self._timed(n, v) else v for n, v in given.items()}
+        speeds = [f"{layer.name}.{layer.velocity}" for layer in self.known.layers.values()]
+        after = self.substrate.run(rest, self.h, trace.state, speeds)
+        fields = {name: trace.fields[name] for name in self.known.recorded if name in trace.fields}
+        ends, turned = {}, {}
+        for layer, speed in zip(self.known.layers.values(), speeds, strict=True):
+            position, velocity = trace.fields[f"{layer.name}.{layer.position}"], trace.fields[speed]
+            following = after.fields[speed][:, 1:, ...]
+            ends[layer.name] = position[:, 0, ...], -velocity[:, 0, ...]
+            momentum = self._momentum(layer, velocity[:, -1, ...], following[:, 0, ...])
+            turned[layer.name] = position[:, -1, ...], momentum
+            fields[speed] = velocity[:, 1:, ...]
+        return _Pass(fields, {c.name: trace.sent[c.name] for c in self.known.trained}, ends), turned
+
+    def _echo(self, trace: Trace, rows: slice) -> _Pass:
+        """One of the echoes that ran side by side."""
+        fields = {name: value[rows, : self.steps + 1, ...] for name, value in trace.fields.items()}
+        sent, ends = {name: value[rows, : self.steps + 1, ...] for name, value in trace.sent.items()}, {}
+        for layer in self.known.layers.values():
+            speed = f"{layer.name}.{layer.velocity}"
+            velocity = trace.fields[speed][rows, ...]
+            momentum = self._momentum(layer, velocity[:, -2, ...], velocity[:, -1, ...])
+            ends[layer.name] = fields[f"{layer.name}.{layer.position}"][:, -1, ...], momentum
+            fields[speed] = velocity[:, 1:-1, ...]
+        return _Pass(fields, sent, ends)
+
+    def _momentum(self, layer: Layer, before: Array, after: Array) -> Array:
+        """The momentum between two velocities: their mean, where nothing is lost; gain and loss alike."""
+        keep = self.keeps[layer.name]
+        return (before + after) * (keep / (1 + keep**2))
+
+    def _product(self, coupling: Coupling, first: _Pass, other: _Pass, weights: NDArray[np.float64]) -> Array:
+        """The sum over stages of dV/dK in one pass, less that in another: V = -S_target . K S_source."""
+        xp, layer = self.xp, self.known.layers[coupling.target]
+        conjugate = layer.conjugates[coupling.into]
+        ends = [conjugate(xp, self._here(layer, p, self.steps + 1)) for p in (first, other)]
+        signals = [p.sent[coupling.name] for p in (first, other)]
+        if self._clamped(coupling.source):
+            total = _summed(xp, weights, ends[0] - ends[1])
+            return -coupling.operator.outer(xp, total, signals[0][:, 0, ...])
+        scaled = [_along_time(weights, end) * end * sign for end, sign in zip(ends, (-1.0, 1.0), strict=True)]
+        merged = [xp.reshape(a, (a.shape[0] * a.shape[1], *a.shape[2:])) for a in (*scaled, *signals)]
+        return coupling.operator.outer(xp, xp.concat(merged[:2]), xp.concat(merged[2:]))
+
+    def _clamped(self, source: str) -> bool:
+        """Whether what a population sends is the same at all times."""
+        ports = [name for name, port in self.system.inputs.items() if port.population == source]
+        timed = [n for n in ports if n in self.entering and self._timed(n, self.entering[n])]
+        return source not in self.known.layers and not timed
+
+    def _here(self, layer: Layer, motion: _Pass, entries: int) -> dict[str, Array]:
+        """Parameters of a layer and its fields in a pass, by their names in its equations."""
+        start = f"{layer.name}."
+        found = {key.removeprefix(start): v for key, v in self.parameters.items() if key.startswith(start)}
+        fields = {key.removeprefix(start): v for key, v in motion.fields.items() if key.startswith(start)}
+        return found | {STEP: self.h} | {name: value[:, :entries, ...] for name, value in fields.items()}
+
+    def _keep(self, layer: Layer) -> float:
+        """e of a layer: the share of its velocity that is left after half a step."""
+        here = {name: as_numpy(self.parameters[f"{layer.name}.{name}"]) for name in layer.keep.names if name != STEP}
+        if layer.damping:
+            here[layer.damping] = as_numpy(self._damping(layer))
+        values = np.unique(np.asarray(layer.keep(np, here | {STEP: self.h})))
+        if values.size > 1:
+            raise CapabilityError(
+                f"hamiltonian-echo: elements of {layer.name!r} are damped unlike each other; the echo knows uniform "
+                "damping only; use rule 'reflected-wave'"
+            )
+        return float(values[0])
+
+    def _damping(self, layer: Layer) -> Array:
+        """The damping of the incident motion: what was given at its port, else the medium's own."""
+        own = self.parameters[f"{layer.name}.{layer.damping}"]
+        return self.passage.entering.get(layer.damping_port, own)
+
+    def _gain(self) -> float:
+        """e of all layers where the echo undoes it by gain; 1 where there is nothing to undo, or nothing to undo it."""
+        if all(keep == 1 for keep in self.keeps.values()):
+            return 1.0
+        if self.echoed == 1:
+            raise CapabilityError(
+                "hamiltonian-echo, one-sided: the medium is damped, so the echo does not retrace the incident motion, "
+                "and what it misses is divided by epsilon; use the symmetric echo, or a lossless medium"
+            )
+        if not all(layer.damping_port for layer in self.known.layers.values()):
+            return 1.0
+        if len(set(self.keeps.values())) > 1:
+            raise CapabilityError(
+                "hamiltonian-echo: layers are damped unlike each other, and gain repairs uniform damping only; give "
+                "them one damping, or use rule 'reflected-wave'"
+            )
+        return next(iter(self.keeps.values()))
+
+    def _timed(self, port: str, value: Array) -> bool:
+        """Whether an input changes in time."""
+        return value.ndim == len(self.system.populations[self.system.inputs[port].population].shape) + 2
+
+    def _lasting(self, port: str, value: Array) -> Array:
+        """An input with an entry for each of 0..N, the last one going on, where it changes in time."""
+        if not self._timed(port, value):
+            return value
+        missing = self.steps + 1 - value.shape[1]
+        return self.xp.concat([value[:, : self.steps + 1, ...], *[value[:, -1:, ...]] * max(missing, 0)], axis=1)
+
+
+def _along_time(weights: NDArray[np.float64], like: Array) -> Array:
+    """Weights of entries in time, to be multiplied with (batch, entries, *shape)."""
+    xp = array_api_compat.array_namespace(like)
+    return alike(xp, np.reshape(weights, (1, -1, *(1,) * (like.ndim - 2))), like)
+
+
+def _summed(xp: Any, weights: NDArray[np.float64], values: Array) -> Array:
+    """Weighted sum over the entries in time."""
+    return xp.sum(_along_time(weights, values) * values, axis=1)
+
+
+def _reduced(xp: Any, value: Array, shape: tuple[int, ...]) -> Array:
+    """Sum over the batch, and over the axes along which a parameter of `shape` was broadcast."""
+    value = xp.sum(value, axis=tuple(range(value.ndim - len(shape))))
+    stretched = tuple(axis for axis, size in enumerate(shape) if size == 1 and value.shape[axis] != 1)
+    return xp.sum(value, axis=stretched, keepdims=True) if stretched else value
