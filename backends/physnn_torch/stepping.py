@@ -16,7 +16,7 @@ from physnn.equations import Event, Population, Trace
 from physnn.equations.interpreter import whole_steps
 from physnn.equations.parse import STEP, TIME
 from physnn.equations.surrogate import rest_name
-from physnn.errors import NumericsError
+from physnn.errors import NumericsError, ParameterError, ShapeError
 from physnn_torch.engine import Compiled, Engine, Environment, Tensor, is_finite
 
 
@@ -55,6 +55,8 @@ class Run:
         self.engine, self.system = engine, engine.system
         self.parameters, self.inputs, self.dt = parameters, inputs, dt
         self.batch = next((v.shape[0] for v in inputs.values()), 1 if state is None else _batch(state))
+        if state is not None:
+            self._check_state(state)
         self.delays = {c.name: whole_steps(c, dt) for c in self.system.couplings.values()}
         self.records: dict[str, dict[str, list[Tensor]]] = {"fields": {}, "sent": {}, "outputs": {}}
         self.state = self._initial(seed) if state is None else _copied(state)
@@ -83,6 +85,17 @@ class Run:
             if key in state and name in self.inputs:
                 state[key] = self.inputs[name].to(state[key].dtype)
         return state | {f"{name}:line": [] for name in self.system.couplings}
+
+    def _check_state(self, state: Mapping[str, Any]) -> None:
+        """Whether a state to be continued is one of this System's runs, for as many samples."""
+        wanted = [f"{p.name}.{n}" for p in self.system.populations.values() for n in (*p.dynamic, *p.constraints)]
+        missing = [key for key in ("step", *wanted) if key not in state]
+        if missing:
+            raise ParameterError(f"the state to be continued has no {missing[0]!r}: it is not of a run of this network")
+        if wanted and state[wanted[0]].shape[0] != self.batch:
+            raise ShapeError(
+                f"the inputs have a batch of {self.batch}, the state to be continued one of {state[wanted[0]].shape[0]}"
+            )
 
     def _environment(self, compiled: Compiled) -> Environment:
         population, now = compiled.population, self.state["step"]
