@@ -138,25 +138,25 @@ class System:
         CapabilityError
             Events, projections or plastic couplings act as well, or something changes with the time.
         """
+        if self.unsteady:
+            raise CapabilityError(self.unsteady)
+
+    @cached_property
+    def unsteady(self) -> str:
+        """Why there is no stationary state; empty where there may be one."""
         clock = sp.Symbol(TIME, real=True)
         for population in self.populations.values():
             own = (*population.flows.values(), *population.maps.values(), *population.constraints.values())
             sent = (self.signals[c.name] for c in self.leaving(population.name))
+            where = f"population {population.name!r}"
             if any(clock in expression.free_symbols for expression in (*own, *sent)):
-                raise CapabilityError(
-                    f"population {population.name!r} changes with the time and has no stationary state; run it in time"
-                )
+                return f"{where} changes with the time and has no stationary state; run it in time"
             acting = "events" if population.events else "a projection" if population.projections else ""
             if acting:
-                raise CapabilityError(
-                    f"population {population.name!r} has {acting}: its equations alone do not give a stationary state; "
-                    "run it in time"
-                )
-        for coupling in self.couplings.values():
-            if coupling.plasticity is not None:
-                raise CapabilityError(
-                    f"coupling {coupling.name!r} is plastic: there is no stationary state; run it in time"
-                )
+                said = "its equations alone do not give a stationary state; run it in time"
+                return f"{where} has {acting}: {said}"
+        plastic = [c.name for c in self.couplings.values() if c.plasticity is not None]
+        return f"coupling {plastic[0]!r} is plastic: there is no stationary state; run it in time" if plastic else ""
 
     def instantaneous(self, coupling: Coupling) -> bool:
         """Whether the signal depends on what arrives in the same step (through an arrival or a constraint)."""
