@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 from physnn.equations import Coupling, Population
 
 
-class Part:
+class Part(ABC):
     """A medium: one population of elements, and how it is coupled to itself.
 
     Subclasses are frozen dataclasses with a `name`; they write their equations in `lower` and, where elements of the
@@ -24,6 +25,7 @@ class Part:
     bias: bool = False
     """whether a constant source line runs into `arrival`, with trainable weights"""
 
+    @abstractmethod
     def lower(self) -> Population:
         """The medium's equations, read and checked.
 
@@ -31,7 +33,6 @@ class Part:
         ------
         EquationError, ShapeError, ParameterError
         """
-        raise NotImplementedError(f"{type(self).__name__} must write its equations in `lower`")
 
     def inner(self, seed: int) -> tuple[Coupling, ...]:
         """Couplings of the medium with itself, random weights drawn from `seed`."""
@@ -44,3 +45,4 @@ class Part:
         ------
         EquationError
         """
+        return  # most media may be joined in any way

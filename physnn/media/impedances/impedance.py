@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from physnn.media.impedances.rational import Rational
 
 
-class Impedance:
+class Impedance(ABC):
     """A linear, passive one-port, v = Z(s) i.
 
     `first + second` is a series connection, `first | second` a parallel one.
@@ -28,10 +29,11 @@ class Impedance:
         """Z(s) [ohm] at complex frequencies s [rad/s]; values per line broadcast against s."""
         return self.at(np.asarray(s, dtype=complex))
 
+    @abstractmethod
     def at(self, s: NDArray[np.complex128]) -> NDArray[np.complex128]:
         """As calling it, for arrays."""
-        raise NotImplementedError(f"{type(self).__name__} must give its impedance in `at`")
 
+    @abstractmethod
     def rational(self) -> Rational:
         """The same impedance as one quotient of polynomials.
 
@@ -40,11 +42,10 @@ class Impedance:
         ParameterError
             It has none (a stub), or another one for each line.
         """
-        raise NotImplementedError(f"{type(self).__name__} must give its quotient in `rational`")
 
+    @abstractmethod
     def branch(self, writer: Writer) -> Branch:
         """Its equations, written down by `writer`, as its neighbours in a circuit see them."""
-        raise NotImplementedError(f"{type(self).__name__} must write its equations in `branch`")
 
     def check_passive(self) -> None:
         """Whether every element takes up energy rather than giving it off; then so does the whole.
@@ -54,6 +55,7 @@ class Impedance:
         ParameterError
             An element is not passive; the message says at which frequency it fails most.
         """
+        return  # what has only elements that cannot be active has nothing to be asked
 
     def __add__(self, other: Impedance) -> Impedance:
         return Series(_flat(Series, self, other))

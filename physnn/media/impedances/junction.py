@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import ClassVar
 
 from physnn.equations import Coupling, Population
 from physnn.media.impedances.circuit import Circuit, circuit
@@ -76,11 +77,15 @@ class _WithImpedance(_Junction):
         super().__post_init__()
         check_impedance(f"junction {self.name!r}", self.impedance)
 
+    waves: ClassVar[str]
+    """what leaves"""
+    drive: ClassVar[tuple[str, str]]
+    """voltage [V] and source impedance [ohm] that the impedance sees"""
+
     @cached_property
     def circuit(self) -> Circuit:
-        raise NotImplementedError(f"{type(self).__name__} must say how the lines drive its impedance")
-
-    waves = ""
+        """The impedance, driven by both lines."""
+        return circuit(self.impedance, *self.drive, trainable=self.trainable)
 
     def lower(self) -> Population:
         """The waves that leave, and the states of the impedance."""
@@ -114,11 +119,7 @@ class SeriesJunction(_WithImpedance):
     """
 
     waves = "a_1 = b_1 - Z_1*i : V\na_2 = b_2 + Z_2*i : V"
-
-    @cached_property
-    def circuit(self) -> Circuit:
-        """The impedance between the two lines."""
-        return circuit(self.impedance, "2*(b_1 - b_2)", "(Z_1 + Z_2)", trainable=self.trainable)
+    drive = ("2*(b_1 - b_2)", "(Z_1 + Z_2)")
 
 
 @dataclass(frozen=True)
@@ -141,8 +142,4 @@ class ShuntJunction(_WithImpedance):
     """
 
     waves = "a_1 = v - b_1 : V\na_2 = v - b_2 : V"
-
-    @cached_property
-    def circuit(self) -> Circuit:
-        """The impedance across both lines."""
-        return circuit(self.impedance, ACROSS, "Z_1*Z_2/(Z_1 + Z_2)", trainable=self.trainable)
+    drive = (ACROSS, "Z_1*Z_2/(Z_1 + Z_2)")
