@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physnn.errors import ParameterError
+
+
+def is_size(side: object) -> bool:
+    """Whether this is a whole number of elements, at least 1."""
+    return isinstance(side, Integral) and not isinstance(side, bool) and int(side) >= 1
+
+
+def is_above_zero(value: object) -> bool:
+    """Whether this is a number, finite and above 0."""
+    return isinstance(value, Real) and math.isfinite(value) and float(value) > 0
 
 
 def positive(value: object, quantity: str, where: str) -> float:
@@ -19,7 +29,7 @@ def positive(value: object, quantity: str, where: str) -> float:
     ------
     ParameterError
     """
-    if not (isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value) and float(value) > 0):
+    if not isinstance(value, Real) or isinstance(value, bool) or not is_above_zero(value):
         raise ParameterError(f"{where}: {quantity} {value!r} must be a number, finite and above 0")
     return float(value)
 

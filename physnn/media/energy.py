@@ -9,7 +9,7 @@ from numbers import Real
 
 from physnn.equations import Coupling, Input, Population, System, Transposed
 from physnn.errors import ParameterError, ShapeError, UnknownNameError
-from physnn.media.medium import is_size
+from physnn.media.checks import is_size
 from physnn.media.network import Network
 from physnn.media.part import Part
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any
 
 from physnn.equations import Population
 from physnn.errors import ParameterError, ShapeError
-from physnn.media.medium import is_size
+from physnn.media.checks import is_above_zero, is_size
 from physnn.media.part import Part
 from physnn.media.potential import Potential, duffing
 
@@ -104,7 +102,7 @@ def check_layer(where: str, size: Any, damping: Any, potential: Potential) -> No
     """
     if not is_size(size):
         raise ShapeError(f"{where}: size {size!r} must be a whole number, at least 1")
-    if not _above_zero(damping):
+    if not is_above_zero(damping):
         raise ParameterError(
             f"{where}: damping {damping} /s lets what rings at first ring for ever; choose a damping above 0"
         )
@@ -141,9 +139,5 @@ def check_carrier(where: str, carrier: Any) -> None:
     ------
     ParameterError
     """
-    if not _above_zero(carrier):
+    if not is_above_zero(carrier):
         raise ParameterError(f"{where}: carrier {carrier} rad/s must be finite and above 0")
-
-
-def _above_zero(value: object) -> bool:
-    return isinstance(value, Real) and math.isfinite(value) and float(value) > 0

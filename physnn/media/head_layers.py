@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from physnn.equations import Convolution
 from physnn.errors import ShapeError, UnknownNameError
-from physnn.media.medium import is_size
+from physnn.media.checks import is_size
 
 Array = Any
 Arrays = dict[str, Array]

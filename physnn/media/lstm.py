@@ -12,7 +12,8 @@ import numpy as np
 from physnn import streams
 from physnn.equations import Convolution, Coupling, Input, Population
 from physnn.errors import ParameterError, ShapeError
-from physnn.media.medium import Medium, is_size
+from physnn.media.checks import is_size
+from physnn.media.medium import Medium
 from physnn.media.network import Link, Network
 from physnn.media.part import Part
 from physnn.media.readout import Readout

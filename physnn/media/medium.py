@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import Any
 
 from physnn.equations import Event, Population
 from physnn.errors import EquationError, ShapeError, nearest
+from physnn.media.checks import is_size
 from physnn.media.part import Part
 
 
@@ -92,8 +92,3 @@ class Medium(Part):
                 f"{nearest(self.arrival, arrivals) if arrivals else ''}; name it with `arrival`"
             )
         return population
-
-
-def is_size(side: object) -> bool:
-    """Whether this is a whole number of elements, at least 1."""
-    return isinstance(side, Integral) and not isinstance(side, bool) and int(side) >= 1

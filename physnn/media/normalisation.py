@@ -28,7 +28,8 @@ from numpy.typing import ArrayLike, NDArray
 from physnn import streams
 from physnn.equations import Interpreter, OneToOne, Population
 from physnn.errors import EquationError, ParameterError, ShapeError
-from physnn.media.medium import Source, is_size
+from physnn.media.checks import is_size
+from physnn.media.medium import Source
 from physnn.media.network import Link, Network
 from physnn.media.part import Part
 

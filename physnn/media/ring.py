@@ -17,8 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from physnn.equations import Coupling, Dense, Population
 from physnn.errors import EquationError, NumericsError, ShapeError, UnknownNameError
-from physnn.media.checks import not_negative
-from physnn.media.medium import is_size
+from physnn.media.checks import is_size, not_negative
 from physnn.media.oscillators.roles import check_learnt, declared
 from physnn.media.part import Part
 

@@ -21,7 +21,7 @@ from scipy.optimize import brentq
 
 from physnn.equations import Event, Population
 from physnn.errors import ParameterError, ShapeError
-from physnn.media.medium import is_size
+from physnn.media.checks import is_size
 from physnn.media.oscillators.roles import check_learnt
 from physnn.media.part import Part
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from numbers import Real
 
 from physnn.equations import Population
 from physnn.errors import ParameterError, ShapeError, UnknownNameError
-from physnn.media.medium import is_size
+from physnn.media.checks import is_above_zero, is_size
 from physnn.media.part import Part
 
 ACTIVATIONS = {
@@ -71,13 +69,13 @@ class Waveguide(Part):
             raise UnknownNameError("activation", self.activation, ACTIVATIONS)
         if not is_size(self.size):
             raise ShapeError(f"{where}: size {self.size!r} must be a whole number, at least 1")
-        if not _above_zero(self.damping):
+        if not is_above_zero(self.damping):
             raise ParameterError(
                 f"{where}: damping {self.damping} makes the medium unstable, its waves would grow without bound; "
                 "choose a damping above 0"
             )
         for quantity, value, unit in (("time constant", self.time_constant, "s"), ("impedance", self.impedance, "ohm")):
-            if not _above_zero(value):
+            if not is_above_zero(value):
                 raise ParameterError(f"{where}: {quantity} {value} {unit} must be finite and above 0")
 
     def lower(self) -> Population:
@@ -88,7 +86,3 @@ class Waveguide(Part):
             EQUATIONS.format(sigma=ACTIVATIONS[self.activation]),
             {"gamma": self.damping, "tau": self.time_constant, "Z": self.impedance},
         )
-
-
-def _above_zero(value: object) -> bool:
-    return isinstance(value, Real) and math.isfinite(value) and float(value) > 0

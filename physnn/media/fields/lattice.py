@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from physnn.equations import Convolution, Coupling
 from physnn.errors import ParameterError, ShapeError, UnknownNameError
-from physnn.media.medium import is_size
+from physnn.media.checks import is_size
 
 Sheet = tuple[int, int, int]
 Edges = str | tuple[str, str]

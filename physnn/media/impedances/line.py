@@ -9,8 +9,8 @@ import numpy as np
 
 from physnn.equations import OneToOne, Population
 from physnn.errors import EquationError, ParameterError, ShapeError
+from physnn.media.checks import is_size
 from physnn.media.impedances.elements import Values, above_zero, fraction
-from physnn.media.medium import is_size
 from physnn.media.network import Link
 from physnn.media.part import Part
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from physnn.equations import Coupling, Population, Sparse
 from physnn.errors import ParameterError, ShapeError
-from physnn.media.medium import is_size
+from physnn.media.checks import is_size
 from physnn.media.oscillators.critical_frequency import PUBLISHED, Anharmonicity, CriticalPoint, critical_point
 from physnn.media.oscillators.roles import check_learnt
 from physnn.media.part import Part

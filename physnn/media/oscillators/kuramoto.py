@@ -13,8 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from physnn.equations import Coupling, Dense, Mean, Population
 from physnn.errors import ShapeError
-from physnn.media.checks import finite
-from physnn.media.medium import is_size
+from physnn.media.checks import finite, is_size
 from physnn.media.oscillators.roles import check_learnt, declared
 from physnn.media.part import Part
 
