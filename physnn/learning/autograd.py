@@ -10,8 +10,7 @@ from physnn.equations import Trace
 from physnn.errors import CapabilityError
 from physnn.learning.about import About
 from physnn.learning.objective import Objective
-from physnn.learning.rule import Passage, Step, count_digital
-from physnn.learning.way_back import sent_back
+from physnn.learning.rule import Passage, Step, count_digital, sent_back
 from physnn.substrate.contract import Substrate
 
 Array = Any

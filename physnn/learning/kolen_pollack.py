@@ -14,8 +14,8 @@ from physnn.equations import Companion, Coupling, Dense
 from physnn.errors import CapabilityError, ParameterError
 from physnn.learning.about import About
 from physnn.learning.objective import Objective
-from physnn.learning.rule import Passage, Step
-from physnn.learning.way_back import Returned, returned_on_host, step_about
+from physnn.learning.rule import Passage, Returned, Step, step_about
+from physnn.learning.way_back import returned_on_host
 from physnn.substrate.contract import Substrate
 
 Array = Any

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Self
 from physnn.errors import CapabilityError
 from physnn.learning.about import About
 from physnn.learning.objective import Objective
-from physnn.learning.rule import Passage, Step
-from physnn.learning.way_back import Returned, carried, measured, read_out, step_about
+from physnn.learning.rule import Passage, Returned, Step, carried, step_about
+from physnn.learning.way_back import measured, read_out
 from physnn.substrate.contract import CompanionSpec, Substrate
 
 Array = Any

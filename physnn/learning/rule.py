@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from physnn.equations import Trace, gradient, input_gradient
+from physnn.equations import Companion, Trace, gradient, input_gradient
 from physnn.errors import NumericsError
 from physnn.learning.objective import Objective
 from physnn.media.heads import Tapes
 from physnn.substrate.contract import CompanionSpec, Substrate
+from physnn.substrate.converters import as_numpy
 
 Array = Any
 
@@ -62,30 +64,83 @@ def forward(substrate: Substrate, inputs: Mapping[str, Array], objective: Object
     return passage
 
 
+@dataclass(frozen=True)
+class Returned:
+    """A reflected wave, and the incident one about which it was sent or computed, in arrays of one kind."""
+
+    companion: Companion
+    incident: Trace
+    echo: Trace
+    xp: Any
+    """array-API namespace of both traces"""
+
+
+WayBack = Callable[[Passage, Mapping[str, Array]], Returned]
+"""From what was measured, and the cotangents at the output ports."""
+
+
+def step_about(
+    substrate: Substrate, inputs: Mapping[str, Array], targets: Array, objective: Objective, way_back: WayBack
+) -> Step:
+    """Send a batch in, take what returns by `way_back`, and correlate the two waves where they meet.
+
+    Raises
+    ------
+    NumericsError
+        The loss is not finite.
+    """
+    xp, system = substrate.xp, substrate.placed.system
+    passage = forward(substrate, inputs, objective)
+    loss, cotangents, slopes = sent_back(substrate, passage, targets, objective)
+    found: dict[str, Array] = {}
+    if system.trainable or objective.encoders:
+        back = way_back(passage, cotangents)
+        slope = gradient(back.xp, system, back.companion, back.incident, back.echo)
+        given = {port: passage.entering[port] for port in objective.encoders}
+        arrived = input_gradient(system, back.companion, back.incident, back.echo, given)
+        found = carried(slope, back.xp, substrate.asarray, xp)
+        arrived = carried(arrived, back.xp, substrate.asarray, xp)
+        slopes |= objective.pull_back_encoders(xp, passage.tapes, arrived)
+        count_correlation(substrate, passage.y.shape[0], passage.incident.outputs[objective.readout.port].shape[1])
+    # What a layer sends back, and what its parameters receive, cost as much again as its forward pass, each.
+    count_digital(substrate, objective, passage, 2)
+    return Step(found | slopes, loss, passage.y)
+
+
+def sent_back(
+    substrate: Substrate, passage: Passage, targets: Array, objective: Objective
+) -> tuple[float, dict[str, Array], dict[str, Array]]:
+    """The loss, the cotangents at the output ports, and the gradient of the head.
+
+    Raises
+    ------
+    NumericsError
+        The loss is not finite.
+    """
+    loss, mismatch = objective.loss(substrate.xp, passage.y, targets)
+    if not math.isfinite(loss):
+        raise NumericsError("the loss is not finite; lower the learning rate or check the data")
+    cotangents, slopes = objective.pull_back(substrate.xp, passage.incident, passage.tapes, mismatch)
+    return loss, cotangents, slopes
+
+
+def carried(found: Mapping[str, Array], xp: Any, asarray: Callable[[Any], Array], to: Any) -> dict[str, Array]:
+    """Arrays of the namespace `xp` as those that `asarray` makes, of the namespace `to`."""
+    return {key: asarray(value if xp is to else as_numpy(value)) for key, value in found.items()}
+
+
 def reflect(
     substrate: Substrate, inputs: Mapping[str, Array], targets: Array, objective: Objective, transport: str
 ) -> Step:
-    """Send a batch in, its error back along `transport`, and correlate where the two waves meet."""
-    xp = substrate.xp
-    passage = forward(substrate, inputs, objective)
-    incident, y = passage.incident, passage.y
-    loss, mismatch = objective.loss(xp, y, targets)
-    if loss != loss or loss in (float("inf"), -float("inf")):
-        raise NumericsError("the loss is not finite; lower the learning rate or check the data")
-    cotangents, slopes = objective.pull_back(xp, incident, passage.tapes, mismatch)
-    system, ports = substrate.placed.system, tuple(objective.encoders)
-    found: dict[str, Array] = {}
-    if system.trainable or ports:
+    """Send a batch in, its error back through the substrate along `transport`, and correlate where the waves meet."""
+
+    def way_back(passage: Passage, cotangents: Mapping[str, Array]) -> Returned:
+        ports, incident = tuple(objective.encoders), passage.incident
         companion = substrate.companion(CompanionSpec(transport, ports), incident)
         echo = companion.steady(cotangents) if objective.duration is None else companion.run(cotangents)
-        where = substrate.placed.companion(transport, ports)
-        found = gradient(xp, system, where, incident, echo)
-        arrived = input_gradient(system, where, incident, echo, {port: passage.entering[port] for port in ports})
-        slopes |= objective.pull_back_encoders(xp, passage.tapes, arrived)
-        count_correlation(substrate, y.shape[0], incident.outputs[objective.readout.port].shape[1])
-    # What a layer sends back, and what its parameters receive, cost as much again as its forward pass, each.
-    count_digital(substrate, objective, passage, 2)
-    return Step(found | slopes, loss, y)
+        return Returned(substrate.placed.companion(transport, ports), incident, echo, substrate.xp)
+
+    return step_about(substrate, inputs, targets, objective, way_back)
 
 
 def count_correlation(substrate: Substrate, batch: int, times: int) -> None:

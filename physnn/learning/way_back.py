@@ -7,84 +7,18 @@ digital twin, or on the host, with feedback weights of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import array_api_compat.numpy as numpy_xp
 import numpy as np
 
-from physnn.equations import Companion, Interpreter, Trace, companion_inputs, gradient, input_gradient
-from physnn.errors import NumericsError
-from physnn.learning.objective import Objective
-from physnn.learning.rule import Passage, Step, count_correlation, count_digital, forward
+from physnn.equations import Companion, Interpreter, Trace, companion_inputs
+from physnn.learning.rule import Passage, Returned, carried
 from physnn.substrate.contract import Substrate
 from physnn.substrate.converters import as_numpy
 
 Array = Any
-
-
-@dataclass(frozen=True)
-class Returned:
-    """A reflected wave that was computed about measured waves, and both waves in the arrays of its computer."""
-
-    companion: Companion
-    incident: Trace
-    echo: Trace
-    xp: Any
-    """array-API namespace of both traces"""
-
-
-WayBack = Callable[[Passage, Mapping[str, Array]], Returned]
-"""From what was measured, and the cotangents at the output ports."""
-
-
-def step_about(
-    substrate: Substrate, inputs: Mapping[str, Array], targets: Array, objective: Objective, way_back: WayBack
-) -> Step:
-    """Send a batch in, compute what returns, and correlate the two waves where they meet.
-
-    Raises
-    ------
-    NumericsError
-        The loss is not finite.
-    """
-    xp, system = substrate.xp, substrate.placed.system
-    passage = forward(substrate, inputs, objective)
-    loss, cotangents, slopes = sent_back(substrate, passage, targets, objective)
-    found: dict[str, Array] = {}
-    if system.trainable or objective.encoders:
-        back = way_back(passage, cotangents)
-        slope = gradient(back.xp, system, back.companion, back.incident, back.echo)
-        given = {port: passage.entering[port] for port in objective.encoders}
-        arrived = input_gradient(system, back.companion, back.incident, back.echo, given)
-        found = carried(slope, back.xp, substrate.asarray, xp)
-        arrived = carried(arrived, back.xp, substrate.asarray, xp)
-        slopes |= objective.pull_back_encoders(xp, passage.tapes, arrived)
-        count_correlation(substrate, passage.y.shape[0], passage.incident.outputs[objective.readout.port].shape[1])
-    count_digital(substrate, objective, passage, 2)
-    return Step(found | slopes, loss, passage.y)
-
-
-def sent_back(
-    substrate: Substrate, passage: Passage, targets: Array, objective: Objective
-) -> tuple[float, dict[str, Array], dict[str, Array]]:
-    """The loss, the cotangents at the output ports, and the gradient of the head.
-
-    Raises
-    ------
-    NumericsError
-        The loss is not finite.
-    """
-    loss, mismatch = objective.loss(substrate.xp, passage.y, targets)
-    if not np.isfinite(loss):
-        raise NumericsError("the loss is not finite; lower the learning rate or check the data")
-    cotangents, slopes = objective.pull_back(substrate.xp, passage.incident, passage.tapes, mismatch)
-    return loss, cotangents, slopes
-
-
-def carried(found: Mapping[str, Array], xp: Any, asarray: Callable[[Any], Array], to: Any) -> dict[str, Array]:
-    """Arrays of the namespace `xp` as those that `asarray` makes, of the namespace `to`."""
-    return {key: asarray(value if xp is to else as_numpy(value)) for key, value in found.items()}
 
 
 def measured(trace: Trace, xp: Any, asarray: Callable[[Any], Array], to: Any) -> Trace:
