@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from physnn.equations import Coupling, Trace
 from physnn.equations.operators import alike
 from physnn.equations.parse import STEP
-from physnn.errors import CapabilityError, NumericsError, ParameterError
+from physnn.errors import CapabilityError, ParameterError
 from physnn.learning.about import About
 from physnn.learning.mechanics import Layer, Mechanics, mechanics_of
 from physnn.learning.objective import Objective
-from physnn.learning.rule import Passage, Step, forward
+from physnn.learning.rule import Passage, Step, forward, judged
 from physnn.media.functionals import Last
 from physnn.substrate.contract import Substrate
 from physnn.substrate.converters import as_numpy
@@ -90,9 +90,7 @@ class HamiltonianEcho:
         xp, known = substrate.xp, self._mechanics(substrate, objective)
         shown = substrate.meter.counts["sample"]
         passage = forward(substrate, inputs, objective)
-        loss, mismatch = objective.loss(xp, passage.y, targets)
-        if loss != loss or loss in (float("inf"), -float("inf")):
-            raise NumericsError("the loss is not finite; lower the learning rate or check the data")
+        loss, mismatch = judged(xp, passage.y, targets, objective)
         cotangents, slopes = objective.pull_back(xp, passage.incident, passage.tapes, mismatch)
         motion = _Motion(substrate, known, passage, objective, self.symmetric)
         # The loss is a mean over the batch; every sample is kicked by its own error.

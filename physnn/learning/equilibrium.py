@@ -12,7 +12,7 @@ from physnn.equations import Coupling, Population, System, Trace, Transposed
 from physnn.errors import CapabilityError, NumericsError, ParameterError
 from physnn.learning.about import About
 from physnn.learning.objective import Objective
-from physnn.learning.rule import Step
+from physnn.learning.rule import Step, judged
 from physnn.substrate.contract import Substrate
 
 Array = Any
@@ -94,9 +94,7 @@ class EquilibriumPropagation:
         shown = substrate.meter.counts["sample"]
         free = self._rest(substrate, inputs, objective, energy, None)
         y, tapes = objective.answer(xp, free)
-        loss, mismatch = objective.loss(xp, y, targets)
-        if loss != loss or loss in (float("inf"), -float("inf")):
-            raise NumericsError("the loss is not finite; lower the learning rate or check the data")
+        loss, mismatch = judged(xp, y, targets, objective)
         cotangents, slopes = objective.pull_back(xp, free, tapes, mismatch)
         batch = y.shape[0]
         # The loss is a mean over the batch; every sample is nudged by its own error.

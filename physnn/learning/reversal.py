@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from physnn.equations import Coupling, Input, Output, Population, System
 from physnn.equations.operators import Transposed
 from physnn.equations.variable import Variable
-from physnn.errors import CapabilityError, NumericsError
+from physnn.errors import CapabilityError
 from physnn.learning.objective import Objective
-from physnn.learning.rule import Passage, forward
+from physnn.learning.rule import Passage, forward, judged
 from physnn.media.ring import Ring
 from physnn.substrate.contract import Substrate
 from physnn.substrate.converters import as_numpy
@@ -88,9 +88,7 @@ class Reversal:
         """A batch forwards and its error backwards, for equally long."""
         xp, duration = substrate.xp, _duration(objective)
         passage = forward(substrate, inputs, objective)
-        loss, mismatch = objective.loss(xp, passage.y, targets)
-        if not np.isfinite(loss):
-            raise NumericsError("the loss is not finite; lower the learning rate or check the data")
+        loss, mismatch = judged(xp, passage.y, targets, objective)
         cotangents, slopes = objective.pull_back(xp, passage.incident, passage.tapes, mismatch)
         for prefix, head in objective.digital.items():
             substrate.meter.host(mac=2 * head.macs(passage.tapes[prefix]), kernel=2 * len(head.layers))

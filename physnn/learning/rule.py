@@ -107,6 +107,20 @@ def step_about(
     return Step(found | slopes, loss, passage.y)
 
 
+def judged(xp: Any, y: Array, targets: Array, objective: Objective) -> tuple[float, Array]:
+    """The loss and dL/dy.
+
+    Raises
+    ------
+    NumericsError
+        The loss is not finite.
+    """
+    loss, mismatch = objective.loss(xp, y, targets)
+    if not math.isfinite(loss):
+        raise NumericsError("the loss is not finite; lower the learning rate or check the data")
+    return loss, mismatch
+
+
 def sent_back(
     substrate: Substrate, passage: Passage, targets: Array, objective: Objective
 ) -> tuple[float, dict[str, Array], dict[str, Array]]:
@@ -117,9 +131,7 @@ def sent_back(
     NumericsError
         The loss is not finite.
     """
-    loss, mismatch = objective.loss(substrate.xp, passage.y, targets)
-    if not math.isfinite(loss):
-        raise NumericsError("the loss is not finite; lower the learning rate or check the data")
+    loss, mismatch = judged(substrate.xp, passage.y, targets, objective)
     cotangents, slopes = objective.pull_back(substrate.xp, passage.incident, passage.tapes, mismatch)
     return loss, cotangents, slopes
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from physnn.errors import CapabilityError, NumericsError
+from physnn.errors import CapabilityError
 from physnn.learning.about import About
 from physnn.learning.concurrent import SUPERPOSED, measured, together
 from physnn.learning.hebbian import active, count, products
 from physnn.learning.objective import Objective
-from physnn.learning.rule import Step, forward
+from physnn.learning.rule import Step, forward, judged
 from physnn.substrate.contract import CompanionSpec, Substrate
 
 Array = Any
@@ -105,9 +105,7 @@ def _one_after_the_other(
     xp, system = substrate.xp, substrate.placed.system
     went = forward(substrate, inputs, objective)
     incident, batch = went.incident, went.y.shape[0]
-    loss, mismatch = objective.loss(xp, went.y, targets)
-    if loss != loss or loss in (float("inf"), -float("inf")):
-        raise NumericsError("the loss is not finite; lower the learning rate or check the data")
+    loss, mismatch = judged(xp, went.y, targets, objective)
     cotangents, slopes = objective.pull_back(xp, incident, went.tapes, mismatch)
     trained = [c for c in system.couplings.values() if c.trainable]
     sums = {c.name: active(system, incident, c.target) for c in trained}
