@@ -7,7 +7,8 @@
     gamma                           : 1 (parameter)  a declaration; flags below
 
 Flags of a declaration: `parameter`, `trainable` (a parameter that is learnt), `arrival` (the sum of what couplings
-deliver), `input` (driven from a port). Any variable may be `complex`. A flow may be `unless refractory`.
+deliver), `input` (driven from a port). A parameter may be `at least 0.05` (any number): training keeps it there. Any
+variable may be `complex`. A flow may be `unless refractory`.
 `t`, `dt` [s] and `xi` (white noise [s^-1/2], Ito) are always there; `xi_NAME` are independent noises. Names that end in
 `_hat` are kept for the waves of companions.
 """
@@ -34,7 +35,8 @@ LONGEST = 20_000
 LARGEST_EXPONENT = 1000
 
 # A bracket after an operator belongs to the unit, as in 1/(V*s).
-_UNIT_AND_FLAGS = re.compile(r"^(?P<unit>.*?)(?:(?<![*/^])(?<![*/^] )\((?P<flags>[a-z][a-zA-Z0-9_ ,]*)\))?$")
+_UNIT_AND_FLAGS = re.compile(r"^(?P<unit>.*?)(?:(?<![*/^])(?<![*/^] )\((?P<flags>[a-z][a-zA-Z0-9_ ,.+-]*)\))?$")
+_LEAST = "at least "
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _FLOW = re.compile(rf"^d(?P<name>{_NAME})\s*/\s*dt$")
 _MAP = re.compile(rf"^(?P<name>{_NAME})\s*\+$")
@@ -59,6 +61,8 @@ class Line:
     unit: str
     flags: tuple[str, ...]
     text: str
+    least: float | None = None
+    """what a parameter may not fall below"""
 
 
 def split_lines(text: str, where: str) -> list[Line]:
@@ -78,7 +82,8 @@ def _line(source: str, where: str) -> Line:
         raise EquationError(f"{where}: no unit; write ': UNIT' at the end, ': 1' for a pure number")
     given = [flag.strip() for flag in (match["flags"] or "").split(",") if flag.strip()]
     solves = [flag.removeprefix("solves ").strip() for flag in given if flag.startswith("solves ")]
-    flags = tuple(flag for flag in given if not flag.startswith("solves "))
+    bounds = [flag for flag in given if flag.startswith(_LEAST)]
+    flags = tuple(flag for flag in given if not flag.startswith(("solves ", _LEAST)))
     left, equals, right = (part.strip() for part in body.partition("="))
     kind, name = _kind(left, bool(equals))
     if kind == "constraint":
@@ -89,7 +94,8 @@ def _line(source: str, where: str) -> Line:
         raise EquationError(f"{where}: only a constraint '0 = ...' can have the flag 'solves {solves[0]}'")
     for flag in flags:
         _check_flag(flag, kind, where)
-    return Line(kind, _name(name, where), right, match["unit"].strip(), flags, source)
+    least = _least(bounds, flags, where)
+    return Line(kind, _name(name, where), right, match["unit"].strip(), flags, source, least)
 
 
 def _kind(left: str, equals: bool) -> tuple[str, str]:
@@ -112,6 +118,21 @@ def _check_flag(flag: str, kind: str, where: str) -> None:
     if flag in known:
         raise EquationError(f"{where}: the flag {flag!r} does not go with a {kind}")
     raise EquationError(f"{where}: unknown flag {flag!r}{nearest(flag, known)}")
+
+
+def _least(bounds: list[str], flags: tuple[str, ...], where: str) -> float | None:
+    """The number of a flag 'at least NUMBER', which only a real parameter can have."""
+    if not bounds:
+        return None
+    if len(bounds) > 1 or "complex" in flags or not {"parameter", "trainable"} & set(flags):
+        raise EquationError(f"{where}: only a real parameter can be {bounds[0]!r}, and only one number")
+    try:
+        least = float(bounds[0].removeprefix(_LEAST))
+    except ValueError:
+        least = math.nan
+    if not math.isfinite(least):
+        raise EquationError(f"{where}: {bounds[0]!r} names no number; write such as 'at least 0.05'")
+    return least
 
 
 def _name(text: str, where: str) -> str:

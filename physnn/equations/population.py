@@ -240,7 +240,10 @@ class _Builder:
             role = {"flow": "state", "map": "state", "constraint": "unknown"}.get(line.kind) or self._declared_role(
                 line
             )
-            found[line.name] = Variable(line.name, role, line.unit, "complex" in line.flags, "trainable" in line.flags)
+            flags = set(line.flags)
+            found[line.name] = Variable(
+                line.name, role, line.unit, "complex" in flags, "trainable" in flags, line.least
+            )
         for event in self.events:
             if event.name in found or event.name in defined:
                 raise EquationError(f"{self.where}: the event {event.name!r} has the name of a variable")

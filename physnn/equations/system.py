@@ -184,6 +184,16 @@ class System:
         return tuple(dict.fromkeys([*weights, *own]))
 
     @cached_property
+    def least(self) -> dict[str, float]:
+        """Parameter key -> what it may not fall below, for those that have a bound."""
+        return {
+            f"{p.name}.{v.name}": v.least
+            for p in self.populations.values()
+            for v in p.variables.values()
+            if v.least is not None
+        }
+
+    @cached_property
     def fingerprint(self) -> str:
         """A hash of the equations, couplings and ports; parameter values do not enter."""
         parts: list[object] = [_essence(population) for population in self.populations.values()]

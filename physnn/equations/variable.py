@@ -21,6 +21,8 @@ class Variable:
     unit: str = "1"
     complex: bool = False
     trainable: bool = False
+    least: float | None = None
+    """what a parameter may not fall below, in its unit; training keeps it there"""
 
     @cached_property
     def symbol(self) -> sp.Symbol:

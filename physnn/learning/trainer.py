@@ -150,6 +150,9 @@ def _learning(rule: Rule, substrate: Substrate, objective: Objective) -> Mapping
 def _update(substrate: Substrate, progress: Progress, step: Step, rate: float) -> None:
     """One step of the optimiser on the host's float weights, written to the substrate and the digital layers."""
     new = progress.optimiser.update(progress.shadow, step.gradient, rate)
+    for key, least in substrate.placed.system.least.items():
+        if key in new:
+            new[key] = substrate.xp.clip(new[key], min=least)
     size = sum(math.prod(value.shape) for value in new.values())
     traffic = progress.optimiser.words * _BYTES_A_WORD * size
     substrate.meter.host(elementwise=progress.optimiser.elementwise * size, kernel=len(new), memory_byte=traffic)

@@ -31,6 +31,8 @@ class Potential:
         Parameter -> SI unit where it is not 1/s^2 (an exponent or a width of the well has the unit "1").
     trainable : tuple of str
         Parameters that are learnt.
+    least : mapping
+        Parameter -> what it may not fall below; training keeps it there. A hardening b above 0 keeps V bounded.
 
     Raises
     ------
@@ -47,12 +49,13 @@ class Potential:
     values: Mapping[str, Any] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     trainable: tuple[str, ...] = ()
+    least: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):
             raise EquationError(f"a potential is a text such as 'k*x**2/2', not {self.text!r}")
         check_names(self.trainable, self.values, self._where)
-        for name in (*self.units, *self.trainable):
+        for name in (*self.units, *self.trainable, *self.least):
             if name not in self.values:
                 raise EquationError(f"{self._where}: no parameter {name!r}{nearest(name, self.values)}")
         kinks = self._slope.atoms(sp.Abs, sp.sign, sp.Max, sp.Min, sp.Piecewise, sp.Heaviside)
@@ -63,6 +66,7 @@ class Potential:
     def declarations(self) -> str:
         """The parameters as lines of a description."""
         flags = {name: "trainable" if name in self.trainable else "parameter" for name in self.values}
+        flags |= {name: f"{flags[name]}, at least {least}" for name, least in self.least.items()}
         return "\n".join(f"{name} : {self.units.get(name, '1/s**2')} ({flags[name]})" for name in self.values)
 
     @cached_property

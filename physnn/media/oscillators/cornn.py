@@ -20,8 +20,8 @@ dy/dt = v                                        : 1
 dv/dt = force*tanh(a) - gamma*y - epsilon*v      : 1/s
 a       : 1      (arrival)
 force   : 1/s**2 (parameter)
-gamma   : 1/s**2 (parameter)
-epsilon : 1/s    (parameter)
+gamma   : 1/s**2 (parameter, at least 0)
+epsilon : 1/s    (parameter, at least 0)
 """
 
 

@@ -16,7 +16,7 @@ EQUATIONS = """
 dx/dt = v                               : 1
 dv/dt = drive - g*v - k*x - beta*x**3   : 1/s
 drive : 1/s**2 (arrival)
-g     : 1/s    (parameter)
+g     : 1/s    (parameter, at least 0)
 k     : 1/s**2 (parameter)
 beta  : 1/s**2 (parameter)
 """

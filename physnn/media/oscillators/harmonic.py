@@ -15,7 +15,7 @@ EQUATIONS = """
 dx/dt = v                                : 1
 dv/dt = drive - gamma*v - omega**2*x     : 1/s
 drive : 1/s**2 (arrival)
-gamma : 1/s    (parameter)
+gamma : 1/s    (parameter, at least 0)
 omega : 1/s    (parameter)
 """
 

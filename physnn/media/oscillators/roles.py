@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
 from physnn.errors import ParameterError, UnknownNameError
 
-PARAMETER, TRAINABLE = "(parameter)", "(trainable)"
+_PARAMETER = re.compile(r"\(parameter(?=[,)])[^)]*\)$")
 
 
 def declared(equations: str, trainable: Collection[str], where: str) -> str:
@@ -16,7 +17,8 @@ def declared(equations: str, trainable: Collection[str], where: str) -> str:
     Parameters
     ----------
     equations : str
-        One equation or declaration a line; what may be learnt is declared `NAME : UNIT (parameter)`.
+        One equation or declaration a line; what may be learnt is declared `NAME : UNIT (parameter)`, or with a bound
+        below, `NAME : UNIT (parameter, at least 0)`.
 
     Raises
     ------
@@ -24,10 +26,10 @@ def declared(equations: str, trainable: Collection[str], where: str) -> str:
         `trainable` is no collection of names, or a name is none of these.
     """
     lines = [line for line in equations.splitlines() if line.strip()]
-    names = {line.split(":")[0].strip(): k for k, line in enumerate(lines) if line.endswith(PARAMETER)}
+    names = {line.split(":")[0].strip(): k for k, line in enumerate(lines) if _PARAMETER.search(line)}
     check_learnt(trainable, names, where)
     for name in trainable:
-        lines[names[name]] = lines[names[name]].removesuffix(PARAMETER) + TRAINABLE
+        lines[names[name]] = "(trainable".join(lines[names[name]].rsplit("(parameter", 1))
     return "\n".join(lines)
 
 

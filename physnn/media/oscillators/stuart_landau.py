@@ -17,7 +17,7 @@ da/dt = (mu + 1j*omega)*a - k*a*abs(a)**2 + z : 1 (complex)
 z     : 1/s (arrival, complex)
 mu    : 1/s (parameter)
 omega : 1/s (parameter)
-k     : 1/s (parameter)
+k     : 1/s (parameter, at least 0)
 """
 
 
