@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from physnn import __version__
-from physnn.cli import media, rules
+from physnn.cli import media, reproduce, rules
+from physnn.cli.arguments import add_data, positive, use_data
+from physnn.cli.progress import progress
 from physnn.errors import DeviceError, PhysnnError, nearest
 
 OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
@@ -68,11 +69,11 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument(
         "--out", default="physnn-results", metavar="DIR", help="where the results go (default: %(default)s)"
     )
-    compare.add_argument("--workers", type=_positive, metavar="N", help="processes (default: one a core)")
+    compare.add_argument("--workers", type=positive, metavar="N", help="processes (default: one a core)")
     compare.add_argument(
         "--device", choices=("cpu", "cuda"), help="where simulators compute, in place of the experiment's device"
     )
-    _add_data(compare)
+    add_data(compare)
     compare.set_defaults(command=_compare)
 
     profiles = commands.add_parser("profiles", help="hardware profiles").add_subparsers(
@@ -89,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
 
     media.add_commands(commands)
     rules.add_commands(commands)
+    reproduce.add_commands(commands)
 
     commands.add_parser("backends", help="installed backends").set_defaults(command=_backends)
 
@@ -103,28 +105,17 @@ def _parser() -> argparse.ArgumentParser:
         "check", help="what every substrate of an experiment supports, refuses and would cost"
     )
     preview.add_argument("experiment", nargs="?", help="experiment file (TOML); the built-in one where left out")
-    _add_data(preview)
+    add_data(preview)
     preview.set_defaults(command=_check)
     return parser
-
-
-def _add_data(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--data", metavar="DIR", help="folder with mnist/ and fashion-mnist/ (default: $PHYSNN_DATA)")
 
 
 def _read(given: argparse.Namespace) -> Any:
     """The experiment that was asked for; where its data are is in the environment, for worker processes too."""
     from physnn.experiments import built_in, read_experiment
 
-    if given.data:
-        os.environ["PHYSNN_DATA"] = given.data
+    use_data(given)
     return read_experiment(given.experiment) if given.experiment else built_in()
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
 
 
 def _compare(given: argparse.Namespace, console: Console) -> int:
@@ -137,15 +128,15 @@ def _compare(given: argparse.Namespace, console: Console) -> int:
     _preflight(experiment)
     store = Store(given.out, experiment)
     try:
-        with _progress(console) as progress:
+        with progress(console) as shown:
             cells = list(experiment.cells())
             kept = sum(store.get(cell) is not None for cell in cells)
-            bar = progress.add_task(experiment.name, total=len(cells), completed=kept, state="")
+            bar = shown.add_task(experiment.name, total=len(cells), completed=kept, state="")
             run(
                 experiment,
                 store,
                 workers=given.workers,
-                on_cell=lambda record: progress.update(bar, advance=1, state=_said(record)),
+                on_cell=lambda record: shown.update(bar, advance=1, state=_said(record)),
             )
     finally:
         results = store.results()
@@ -188,17 +179,6 @@ def _require_device(experiment: Any) -> None:
             raise
         except PhysnnError:
             continue  # refused for another reason, which its cells will carry
-
-
-def _progress(console: Console) -> Progress:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, TextColumn("{task.fields[state]}"), console=console, transient=False)
 
 
 def _said(record: dict[str, Any]) -> str:
@@ -291,8 +271,8 @@ def _conform(given: argparse.Namespace, console: Console) -> int:
 
 
 def _check(given: argparse.Namespace, console: Console) -> int:
+    from physnn.experiments.pool import THREAD_VARIABLES
     from physnn.experiments.preview import preview
-    from physnn.experiments.runner import THREAD_VARIABLES
     from physnn.substrate.contract import REFUSED
 
     experiment = _read(given)

@@ -1,11 +1,7 @@
-"""Running an experiment's cells in a pool of processes, one thread each."""
+"""Running an experiment's cells in a pool of processes."""
 
 from __future__ import annotations
 
-import json
-import multiprocessing
-import os
-import signal
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -13,10 +9,9 @@ from typing import Any
 
 from physnn.errors import PhysnnError
 from physnn.experiments.cell import controls, empty_record, run_cell
+from physnn.experiments.pool import ENDED, processes
 from physnn.experiments.schema import Cell, Experiment
-from physnn.experiments.store import Store
-
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+from physnn.experiments.store import Store, plain
 
 
 def run(
@@ -40,34 +35,8 @@ def run(
     missing = [cell for cell in experiment.cells() if store.get(cell) is None]
     if not missing:
         return
-    count = max(1, min(workers or os.cpu_count() or 1, len(missing)))
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))  # read by the children's libraries when they load
-    try:
-        with ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _start_worker) as pool:
-            try:
-                _collect(experiment, store, missing, pool, on_cell)
-            except BaseException:
-                _stop(pool)
-                raise
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _stop(pool: ProcessPoolExecutor) -> None:
-    """End the pool's processes at once, whatever they are doing; a second Ctrl-C waits until that is done."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    processes = list((pool._processes or {}).values())  # forgotten by the pool once it is told to shut down
-    pool.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
-        process.kill()
-    for process in processes:
-        process.join()
-    signal.signal(signal.SIGINT, before)
+    with processes(workers, len(missing)) as pool:
+        _collect(experiment, store, missing, pool, on_cell)
 
 
 def _collect(
@@ -86,7 +55,7 @@ def _collect(
             cell = running.pop(future)
             record = _result(future, cell)
             record["controls"] = _controls(beside[cell.dataset, cell.seed], record)
-            store.put(cell, _plain(record))
+            store.put(cell, plain(record))
             if on_cell:
                 on_cell(record)
 
@@ -95,8 +64,7 @@ def _result(future: Future, cell: Cell) -> dict[str, Any]:
     try:
         return future.result()
     except BrokenProcessPool:
-        reason = "its process was ended from outside (out of memory?); run again with fewer --workers"
-        return empty_record(cell) | {"status": "failed", "reason": reason}
+        return empty_record(cell) | {"status": "failed", "reason": ENDED}
 
 
 def _controls(future: Future, record: dict[str, Any]) -> dict[str, float | None]:
@@ -105,13 +73,3 @@ def _controls(future: Future, record: dict[str, Any]) -> dict[str, float | None]
     except (PhysnnError, BrokenProcessPool) as error:
         record["reason"] = "; ".join(filter(None, [record["reason"], f"no controls: {error}"]))
         return {"linear": None, "frozen_hidden": None}
-
-
-def _plain(record: dict[str, Any]) -> dict[str, Any]:
-    """The record as JSON types: numbers that are not finite become null."""
-    return json.loads(json.dumps(record, default=float), parse_constant=lambda _: None)
-
-
-def _start_worker() -> None:
-    """In each process: leave Ctrl-C to the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

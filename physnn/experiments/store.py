@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,11 @@ def write_json(path: Path, value: Any) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def plain(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record as JSON types: numbers that are not finite become null."""
+    return json.loads(json.dumps(dict(record), default=float), parse_constant=lambda _: None)
 
 
 def read_json(path: Path) -> Any:

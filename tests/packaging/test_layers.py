@@ -20,6 +20,7 @@ LAYERS = (
     "learning",
     "experiments",
     "report",
+    "studies",
     "testing",
     "cli",
     "__main__",
