@@ -16,8 +16,9 @@ from physnn.substrate.contract import APPROXIMATED, REFUSED, SUPPORTED, Companio
 from physnn.substrate.meter import Meter
 from physnn.substrate.placement import PlacedSystem
 from physnn.substrate.profiles import Profile
+from physnn_torch.compiled import Tensor
 from physnn_torch.costs import Cost, cost_of
-from physnn_torch.engine import Engine, Tensor, is_finite
+from physnn_torch.engine import Engine, is_finite
 from physnn_torch.stepping import Run
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}

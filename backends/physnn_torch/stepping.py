@@ -14,10 +14,13 @@ import torch
 from physnn import streams
 from physnn.equations import Event, Population, Trace
 from physnn.equations.interpreter import whole_steps
-from physnn.equations.parse import STEP, TIME
-from physnn.equations.surrogate import rest_name
-from physnn.errors import NumericsError, ParameterError, ShapeError
-from physnn_torch.engine import Compiled, Engine, Environment, Tensor, is_finite
+from physnn.equations.parse import TIME
+from physnn.equations.surrogate import REST_OVER
+from physnn.errors import ParameterError, ShapeError
+from physnn_torch.compiled import Tensor
+from physnn_torch.engine import Engine
+from physnn_torch.recording import Recording, check_finite
+from physnn_torch.site import Site
 
 
 class Run:
@@ -51,35 +54,53 @@ class Run:
         record: Collection[str] | None = None,
     ) -> None:
         engine.system.check_inputs(inputs)
-        self.kept = record
-        self.engine, self.system = engine, engine.system
-        self.parameters, self.inputs, self.dt = parameters, inputs, dt
+        self.engine, self.system, self.dt = engine, engine.system, dt
+        self.inputs = inputs
         self.batch = next((v.shape[0] for v in inputs.values()), 1 if state is None else _batch(state))
         if state is not None:
             self._check_state(state)
         self.delays = {c.name: whole_steps(c, dt) for c in self.system.couplings.values()}
-        self.records: dict[str, dict[str, list[Tensor]]] = {"fields": {}, "sent": {}, "outputs": {}}
+        held, self.played = self._entered()
+        self.sites = engine.sites(parameters, self.batch, dt, held)
         self.state = self._initial(seed) if state is None else _copied(state)
         self.first: int = self.state["step"]
-        self.here: dict[str, Environment] = {}
+        self.sent: dict[str, Tensor] = {}
+        self.recording = Recording(self.system, self.sites, self.played, record)
 
     def advance(self, steps: int) -> Trace:
         """Take the steps and return what was recorded."""
+        for name, site in self.sites.items():
+            for own in (*site.population.dynamic, *site.population.constraints):
+                site.here[own] = self.state[f"{name}.{own}"]
         for _ in range(steps):
             self._resolve()
             self._move()
         self._resolve()
         return self._trace()
 
+    def _entered(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Inputs that are held, by port; those that are played in, by 'population.variable'."""
+        held, played = {}, {}
+        for name, value in self.inputs.items():
+            port = self.system.inputs[name]
+            population = self.system.populations[port.population]
+            variable = population.variables[port.variable]
+            if value.ndim == len(population.shape) + 2:
+                typed = value.to(self.engine.complex_dtype) if variable.complex else value
+                played[f"{port.population}.{port.variable}"] = typed
+            elif variable.role != "state":
+                held[name] = value
+        return held, played
+
     def _initial(self, seed: int) -> dict[str, Any]:
         state: dict[str, Any] = {"step": 0, "seed": seed}
-        for population in self.system.populations.values():
-            for name in (*population.dynamic, *population.constraints):
-                start = self.engine.array(population.values.get(name, 0.0))
-                state[f"{population.name}.{name}"] = self.engine.zeros(population, name, self.batch) + start
+        for name, site in self.sites.items():
+            population = site.population
+            for own in (*population.dynamic, *population.constraints):
+                start = self.engine.array(population.values.get(own, 0.0))
+                state[f"{name}.{own}"] = site.silence(own) + start
             for event in population.events:
-                for key in (event.name, f"{event.name}:rest"):
-                    state[f"{population.name}.{key}"] = self.engine.zeros(population, event.name, self.batch)
+                state |= dict.fromkeys((f"{name}.{event.name}", f"{name}.{event.name}:rest"), site.silence(event.name))
         for name, port in self.system.inputs.items():
             key = f"{port.population}.{port.variable}"
             if key in state and name in self.inputs:
@@ -97,140 +118,108 @@ class Run:
                 f"the inputs have a batch of {self.batch}, the state to be continued one of {state[wanted[0]].shape[0]}"
             )
 
-    def _environment(self, compiled: Compiled) -> Environment:
-        population, now = compiled.population, self.state["step"]
-        here: Environment = {TIME: now * self.dt, STEP: self.dt, **self.engine.environment(compiled, self.parameters)}
-        for name, variable in population.variables.items():
-            key = f"{population.name}.{name}"
-            if variable.role in ("state", "unknown"):
-                here[name] = self.state[key]
-            elif variable.role == "event":
-                here[name] = self.state[key] / self.dt
-            elif variable.role in ("input", "arrival"):
-                here[name] = self.engine.zeros(population, name, self.batch)
-        for name in population.noises:
-            shape = (self.batch, *population.shape)
-            draw = streams.normal(self.state["seed"], f"{population.name}.{name}", "noise", shape, step=now)
-            here[name] = self.engine.array(draw) / math.sqrt(self.dt)
-        for name, value in self.inputs.items():
-            port = self.system.inputs[name]
-            if port.population == population.name and population.variables[port.variable].role != "state":
-                timed = value.ndim == len(population.shape) + 2
-                given = value[:, min(now - self.first, value.shape[1] - 1)] if timed else value
-                here[port.variable] = self.engine.typed(population, port.variable, given)
-        return here
-
     def _resolve(self) -> None:
         """Deliver all signals, solve all constraints, record."""
-        engine = self.engine
-        self.here = {name: self._environment(c) for name, c in engine.compiled.items()}
-        self.sent: dict[str, Tensor] = {}
-        for name, compiled in engine.compiled.items():
-            held = compiled.held(self.here[name])
-            self.sent |= {c: engine.broadcast(compiled.population, v, self.batch) for c, v in held.items()}
+        self._begin(self.state["step"])
+        self.sent = {}
+        for site in self.sites.values():
+            self.sent |= site.values(site.compiled.held)
         for name, arrival in self.system.schedule:
             if arrival:
-                self._receive(name, arrival)
-            else:
-                self._solve(name)
+                self._receive(self.sites[name], arrival)
+            elif (solver := self.engine.compiled[name].solved) is not None:
+                found = self.sites[name].solve(solver)
+                self.state |= {f"{name}.{n}": value for n, value in found.items()}
         for coupling in self.system.couplings:
             self._signal(coupling)
-        self._record()
+        self.recording.take(self.sent, self.state)
 
-    def _solve(self, name: str) -> None:
-        population, own, solver = self.system.populations[name], self.here[name], self.engine.compiled[name].solved
-        if solver is not None:
-            found = {n: self.engine.broadcast(population, v, self.batch) for n, v in solver(own).items()}
-            own |= found
-            self.state |= {f"{name}.{n}": value for n, value in found.items()}
+    def _begin(self, now: int) -> None:
+        """What is new in a step before anything has arrived: the time, pulses, noises, inputs."""
+        for name, site in self.sites.items():
+            site.here[TIME] = now * self.dt
+            for event in site.population.events:
+                site.here[event.name] = self.state[f"{name}.{event.name}"] / self.dt
+            for noise in site.population.noises:
+                draw = streams.normal(self.state["seed"], f"{name}.{noise}", "noise", tuple(site.shape), step=now)
+                site.here[noise] = self.engine.array(draw) / math.sqrt(self.dt)
+        for name, wave in self.played.items():
+            population, variable = name.rsplit(".", 1)
+            self.sites[population].here[variable] = wave[:, min(now - self.first, wave.shape[1] - 1)]
 
     def _signal(self, coupling: str) -> Tensor:
         """What enters a coupling now; what it hangs on has arrived."""
         if coupling not in self.sent:
-            name = self.system.couplings[coupling].source
-            value = self.engine.compiled[name].instant[coupling](self.here[name])[coupling]
-            self.sent[coupling] = self.engine.broadcast(self.system.populations[name], value, self.batch)
+            site = self.sites[self.system.couplings[coupling].source]
+            self.sent |= site.values(site.compiled.instant[coupling])
         return self.sent[coupling]
 
-    def _receive(self, name: str, arrival: str) -> None:
-        own = self.here[name]
-        for coupling in self.engine.compiled[name].into[arrival]:
+    def _receive(self, site: Site, arrival: str) -> None:
+        leaving = []
+        for coupling in site.compiled.into[arrival]:
             delay, line = self.delays[coupling.name], self.state[f"{coupling.name}:line"]
-            if delay and len(line) < delay:
-                continue
-            leaves = line[-delay] if delay else self._signal(coupling.name)
-            own[arrival] = own[arrival] + self.engine.deliver(coupling, self.parameters, leaves)
+            if not delay:
+                leaving.append((coupling, self._signal(coupling.name)))
+            elif len(line) >= delay:
+                leaving.append((coupling, line[-delay]))
+        site.receive(arrival, leaving)
 
     def _move(self) -> None:
-        for name, value in self.sent.items():
-            line = self.state[f"{name}:line"]
-            line.append(value)
-            del line[: max(len(line) - max(self.delays[name], 1), 0)]
-        for population in self.system.populations.values():
-            own, moved = self.here[population.name], {}
-            changes = self.engine.compiled[population.name].moves(own)
-            for name in population.flows:
-                moved[name] = own[name] + self.dt * changes[name]
-            moved |= {n: self.engine.broadcast(population, changes[n], self.batch) for n in population.maps}
-            if population.held:
-                resting = self._resting(population)
-                moved |= {n: torch.where(resting, own[n], moved[n]) for n in population.held}
-            own |= moved
-            own |= self.engine.compiled[population.name].projected(own)
-            self.state |= {f"{population.name}.{n}": own[n] for n in population.dynamic}
-            for event in population.events:
-                self._fire(population, event, own)
+        for name, delay in self.delays.items():
+            if delay:
+                line = self.state[f"{name}:line"]
+                line.append(self.sent[name])
+                del line[: max(len(line) - delay, 0)]
+        for site in self.sites.values():
+            if site.population.dynamic:
+                self._advance(site)
+            for event in site.population.events:
+                self._fire(site.population, event, site)
         self.state["step"] += 1
+
+    def _advance(self, site: Site) -> None:
+        """One step of a population's states."""
+        population, own = site.population, site.here
+        changes = site.values(site.compiled.moves)
+        moved = {name: torch.add(own[name], changes[name], alpha=self.dt) for name in population.flows}
+        moved |= {name: changes[name] for name in population.maps}
+        if population.held:
+            resting = self._resting(population)
+            moved |= {n: torch.where(resting, own[n], moved[n]) for n in population.held}
+        for name in site.compiled.forgetful:
+            # A projection or reset may hide it in the same step.
+            check_finite(f"{population.name}.{name}", moved[name], self.dt)
+        own |= moved
+        own |= site.values(site.compiled.projected)
+        self.state |= {f"{population.name}.{n}": own[n] for n in population.dynamic}
 
     def _resting(self, population: Population) -> Tensor:
         rests = [self.state[f"{population.name}.{e.name}:rest"] > 0 for e in population.events]
         return torch.stack(rests).any(dim=0)
 
-    def _fire(self, population: Population, event: Event, own: Environment) -> None:
-        key = f"{population.name}.{event.name}"
+    def _fire(self, population: Population, event: Event, site: Site) -> None:
+        key, own = f"{population.name}.{event.name}", site.here
         rest = torch.clamp(self.state[f"{key}:rest"] - self.dt, min=0.0)
-        rest = torch.where(rest < 1e-9 * self.dt, torch.zeros_like(rest), rest)
-        compute = self.engine.compiled[population.name]
-        fires = compute.guards[event.name](own)["guard"] & (rest == 0)
-        after = {n: torch.where(fires, v, own[n]) for n, v in compute.resets[event.name](own).items()}
+        rest = torch.where(rest < REST_OVER * self.dt, torch.zeros_like(rest), rest)
+        compiled = site.compiled
+        fires = site.values(compiled.guards[event.name])["guard"] & (rest == 0)
+        after = {n: torch.where(fires, v, own[n]) for n, v in site.values(compiled.resets[event.name]).items()}
         own |= after
         self.state |= {f"{population.name}.{n}": value for n, value in after.items()}
         self.state[key] = fires.to(self.engine.dtype)
-        pause = self.engine.broadcast(population, compute.rests[event.name](own)["rest"], self.batch)
+        pause = site.values(compiled.rests[event.name])["rest"]
         self.state[f"{key}:rest"] = torch.where(fires, pause, rest)
 
-    def _record(self) -> None:
-        for population in self.system.populations.values():
-            own, compiled = self.here[population.name], self.engine.compiled[population.name]
-            for name in (*compiled.recorded, *population.role("event")):
-                self._keep("fields", f"{population.name}.{name}", population, own[name])
-            for event in population.events:
-                resting = self.state[f"{population.name}.{event.name}:rest"]
-                self._keep("fields", f"{population.name}.{rest_name(event)}", population, resting)
-            if any(self._wanted(name) for name in compiled.read):
-                for name, value in compiled.outputs(own).items():
-                    self._keep("outputs", name, population, value)
-        for name, value in self.sent.items():
-            self._keep("sent", name, self.system.populations[self.system.couplings[name].source], value)
-
-    def _wanted(self, name: str) -> bool:
-        return self.kept is None or name in self.kept
-
-    def _keep(self, kind: str, name: str, population: Population, value: Any) -> None:
-        if self._wanted(name):
-            self.records[kind].setdefault(name, []).append(self.engine.broadcast(population, value, self.batch))
-
     def _trace(self) -> Trace:
-        kept = {kind: {n: torch.stack(v, dim=1) for n, v in found.items()} for kind, found in self.records.items()}
-        ends = {key: value for key, value in self.state.items() if isinstance(value, Tensor)}
-        for name, value in {**ends, **kept["fields"], **kept["outputs"]}.items():
-            if not is_finite(value):
-                raise NumericsError(f"{name} is not finite; the step {self.dt} s may be too long for this medium")
-        return Trace(self.dt, kept["fields"], kept["sent"], kept["outputs"], self.state, self.first * self.dt)
+        for name, value in self.inputs.items():
+            port = self.system.inputs[name]
+            check_finite(f"{port.population}.{port.variable}", value, self.dt)
+        fields, sent, outputs = self.recording.waves(self.state, self.dt)
+        return Trace(self.dt, fields, sent, outputs, self.state, self.first * self.dt)
 
 
 def _batch(state: Mapping[str, Any]) -> int:
-    return next((value.shape[0] for value in state.values() if isinstance(value, Tensor)), 1)
+    return next((value.shape[0] for value in state.values() if isinstance(value, torch.Tensor)), 1)
 
 
 def _copied(state: Mapping[str, Any]) -> dict[str, Any]:

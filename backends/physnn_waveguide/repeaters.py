@@ -29,15 +29,21 @@ def refusal(population: Population) -> str | None:
     """Why a population cannot be built from repeaters; None where it can."""
     other = "backend 'torch' runs it"
     if population.events:
-        return f"it has events, repeaters are continuous; {other}"
+        return f"its cells fire spikes, and a repeater passes a continuous wave; {other}"
     if population.maps or population.constraints or population.projections:
-        return f"it has maps, constraints or projections, repeaters have flows only; {other}"
+        return (
+            "its elements obey conditions that act at once (a floor, a balance, a jump), and a repeater relaxes "
+            f"gradually; {other}"
+        )
     if population.noises or any(v.complex for v in population.variables.values()):
         return f"it has noise in its equations or complex states; {other}"
     if len(population.flows) > 1:
-        return f"it has {len(population.flows)} states, a repeater has one; {other}"
+        return (
+            f"each of its elements has {len(population.flows)} amplitudes that act on each other (a position and a "
+            f"momentum, or a wave either way), and a repeater holds one; {other}"
+        )
     if population.flows and (closed_form(population) is None or not _relaxation(population)[1]):
-        return f"its flow is not a linear relaxation of its state; {other}"
+        return f"its elements do not simply decay at a fixed rate, as a repeater with loss does; {other}"
     return None
 
 

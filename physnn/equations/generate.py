@@ -71,7 +71,7 @@ class ArrayPrinter(StrPrinter):
                     else f"xp.{name}({', '.join(arguments)})"
                 )
         if isinstance(expr, relu):
-            return self._where(f"{arguments[0]} > 0", arguments[0], "0.0")
+            return f"_relu(xp, {arguments[0]})"
         if isinstance(expr, step):
             return self._where(f"{arguments[0]} > 0", "1.0", "0.0")
         if isinstance(expr, pseudo):
@@ -99,7 +99,8 @@ class ArrayPrinter(StrPrinter):
         return "0.0"
 
     def _print_Max(self, expr: sp.Max) -> str:
-        return self._fold(expr.args, ">")
+        rest = [a for a in expr.args if a != 0]
+        return self._fold(expr.args, ">") if len(rest) != 1 else f"_relu(xp, {self._print(rest[0])})"
 
     def _print_Min(self, expr: sp.Min) -> str:
         return self._fold(expr.args, "<")
@@ -141,6 +142,8 @@ class ArrayPrinter(StrPrinter):
             return f"(1.0/{text})"
         if exponent.is_Integer and exponent < 0:
             return f"(1.0/{text}**{-exponent})"
+        if exponent.is_Integer and exponent > 3:
+            return f"_power({self._print(base)}, {exponent})"
         return f"{text}**{self.parenthesize(exponent, PRECEDENCE['Pow'], strict=False)}"
 
     def _print_root(self, base: sp.Expr) -> str:
@@ -179,6 +182,21 @@ def _where(xp: Any, like: Any, condition: Any, yes: Any, no: Any) -> Any:
     if not hasattr(yes, "dtype") and not hasattr(no, "dtype"):
         yes = xp.full_like(condition, yes, dtype=getattr(like, "dtype", None) or xp.float64)
     return xp.where(condition, yes, no)
+
+
+def _relu(xp: Any, value: Any) -> Any:
+    """max(value, 0), with the slope 0 at 0 where the library differentiates; what is no number remains none."""
+    if isinstance(value, int | float):
+        return max(value, 0.0)
+    return xp.relu(value) if hasattr(xp, "relu") else xp.maximum(value, xp.zeros_like(value))
+
+
+def _power(value: Any, exponent: int) -> Any:
+    """A whole power by squaring: beyond the third, libraries take logarithms, at thirty times the cost."""
+    if exponent == 1:
+        return value
+    root = _power(value, exponent // 2)
+    return root * root * value if exponent % 2 else root * root
 
 
 def _softplus(xp: Any, value: Any) -> Any:
@@ -261,7 +279,7 @@ def function(arguments: tuple[sp.Symbol, ...], expressions: tuple[sp.Basic, ...]
     lines += [f"    return ({''.join(printer.doprint(e) + ', ' for e in reduced)})"]
     if any("like" in line for line in lines):
         lines.insert(1, f"    like = _like({', '.join(names.values())})")
-    helpers = (_call, _where, _softplus, _modulus, _reciprocal, _phi1, _phi1_slope, _like)
+    helpers = (_call, _where, _relu, _power, _softplus, _modulus, _reciprocal, _phi1, _phi1_slope, _like)
     scope: dict[str, Any] = {helper.__name__: helper for helper in helpers}
     exec("\n".join(lines), scope)  # the text is printed from SymPy, never taken from a user
     return scope["generated"]

@@ -21,7 +21,7 @@ from physnn.equations.operators import Dense
 from physnn.equations.parse import STEP, TIME
 from physnn.equations.population import Population
 from physnn.equations.stationary import residuals
-from physnn.equations.surrogate import rest_name
+from physnn.equations.surrogate import REST_OVER, rest_name
 from physnn.equations.system import System
 from physnn.equations.trace import Trace
 from physnn.errors import NumericsError, ParameterError, ShapeError
@@ -292,7 +292,7 @@ class Run:
         for event in population.events:
             key = f"{population.name}.{event.name}"
             rest = np.maximum(self.state[f"{key}:rest"] - self.dt, 0.0)
-            rest = np.where(rest < 1e-9 * self.dt, 0.0, rest)
+            rest = np.where(rest < REST_OVER * self.dt, 0.0, rest)
             fires = self.compute(population, population.guards[event.name]) & (rest == 0)
             after = {
                 n: np.where(fires, self.compute(population, r), here[n])

@@ -24,8 +24,8 @@ from physnn.equations.population import Event, Population, Variable
 from physnn.equations.system import System
 from physnn.errors import CapabilityError
 
-_ROUNDING = sp.Rational(1, 10**9)
-"""a rest shorter than this share of a step is over"""
+REST_OVER = 1e-5
+"""A rest shorter than this share of a step is over; single precision counts hundreds of steps to that."""
 
 
 def with_slopes(system: System) -> System:
@@ -108,7 +108,7 @@ def _fires(
     """1 where the event happens, with the slope of its surrogate, and the rest that is left [s]."""
     dt = population.symbols[STEP]
     left = rest.symbol - dt
-    waited = left * step(left - _ROUNDING * dt)
+    waited = left * step(left - sp.Rational(REST_OVER).limit_denominator() * dt)
     margin, slope = (_there(expression, population, moved) for expression in population.surrogates[event.name])
     strict = isinstance(population.guards[event.name], sp.StrictGreaterThan | sp.StrictLessThan)
     happens = step(margin) if strict else 1 - step(-margin)

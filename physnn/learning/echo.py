@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 import array_api_compat
@@ -15,7 +16,7 @@ from physnn.equations.operators import alike
 from physnn.equations.parse import STEP
 from physnn.errors import CapabilityError, ParameterError
 from physnn.learning.about import About
-from physnn.learning.mechanics import Layer, Mechanics, mechanics_of
+from physnn.learning.mechanics import Formula, Layer, Mechanics, mechanics_of
 from physnn.learning.objective import Objective
 from physnn.learning.rule import Passage, Step, forward, judged
 from physnn.media.functionals import Last
@@ -89,17 +90,17 @@ class HamiltonianEcho:
         """
         xp, known = substrate.xp, self._mechanics(substrate, objective)
         shown = substrate.meter.counts["sample"]
-        passage = forward(substrate, inputs, objective)
+        kept = known.kept(ends=bool(objective.encoders))
+        passage = forward(substrate, inputs, objective, () if self.symmetric else kept)
         loss, mismatch = judged(xp, passage.y, targets, objective)
         cotangents, slopes = objective.pull_back(xp, passage.incident, passage.tapes, mismatch)
         motion = _Motion(substrate, known, passage, objective, self.symmetric)
         # The loss is a mean over the batch; every sample is kicked by its own error.
         kick = self.epsilon * passage.y.shape[0] * cotangents[objective.readout.port][:, -1, ...]
-        ends = motion.echoes(kick)
-        first, other = ends if self.symmetric else (ends[0], motion.incident)
+        passes = [motion.echo(kick)] if self.symmetric else [motion.echo(kick), motion.incident()]
         span = (2 if self.symmetric else 1) * self.epsilon * passage.y.shape[0]
-        found = {key: value * (1.0 / span) for key, value in motion.difference(first, other).items()}
-        arrived = {port: value * (1.0 / span) for port, value in motion.arrived(first, other, objective).items()}
+        found = {key: value * (1.0 / span) for key, value in motion.difference(passes).items()}
+        arrived = {port: value * (1.0 / span) for port, value in motion.arrived(passes).items()}
         slopes |= objective.pull_back_encoders(xp, passage.tapes, arrived)
         self._count(substrate, objective, known, passage)
         # Running back shows no new samples.
@@ -119,7 +120,7 @@ class HamiltonianEcho:
                 "'last', or rule 'reflected-wave'"
             )
         off = tuple(
-            key for key, value in system.parameters.items() if not np.any(value) and key not in system.trainable
+            key for key, value in system.parameters.items() if key not in system.trainable and not np.any(value)
         )
         kind = system.fingerprint, port, off
         if kind not in self._known:
@@ -138,14 +139,27 @@ class HamiltonianEcho:
 
 @dataclass(frozen=True)
 class _Pass:
-    """One passage through the medium: what is summed over its stages, and where it ended."""
+    """Passages through the medium, side by side as one batch: what is summed over their stages, where they ended."""
 
+    signs: tuple[float, ...]
+    """with which each passage counts"""
     fields: Mapping[str, Array]
-    """'population.state' -> (batch, entries, *shape): positions 0..N, velocities of the drifts 0..N-1"""
+    """'population.variable' -> (passages x batch, entries, *shape): velocities of the drifts 0..N-1, others 0..N"""
     sent: Mapping[str, Array]
     """coupling -> what entered it, entries 0..N"""
     ends: Mapping[str, tuple[Array, Array]]
-    """population -> position and momentum at the end; of the incident motion those of its start, reversed"""
+    """population -> position and momentum at the end, where encoders set the start; of the incident motion those of its
+    start, reversed"""
+
+    def folded(self, values: Array) -> Array:
+        """The sum over the passages with their signs, (batch, ...)."""
+        size = values.shape[0] // len(self.signs)
+        return sum(sign * values[k * size : (k + 1) * size, ...] for k, sign in enumerate(self.signs))
+
+    def rows(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Signs times weights of entries, (passages x batch, entries)."""
+        size = next(iter(self.sent.values())).shape[0] // len(self.signs)
+        return np.repeat(self.signs, size)[:, None] * weights
 
 
 class _Motion:
@@ -157,58 +171,72 @@ class _Motion:
         self.substrate, self.known, self.passage, self.xp = substrate, known, passage, substrate.xp
         self.system, self.h = substrate.placed.system, substrate.placed.step
         self.parameters = substrate.read()
-        self.steps, self.batch = substrate.placed.steps(objective.duration or 0.0), passage.y.shape[0]
+        self.steps = substrate.placed.steps(objective.duration or 0.0)
         if self.steps < 1:
             raise ParameterError(f"an echo needs a motion: {objective.duration} s is shorter than a step of {self.h} s")
-        self.echoed = 2 if symmetric else 1
+        self.encoded = tuple(objective.encoders)
+        self.signs = (1.0, -1.0) if symmetric else (1.0,)
         self.keeps = {layer.name: self._keep(layer) for layer in known.layers.values()}
         self.gain = self._gain()
         starts = {port for layer in known.layers.values() for port in (layer.position_port, layer.velocity_port)}
         self.entering = {n: self._lasting(n, v) for n, v in passage.entering.items() if n not in starts}
-        self.incident, self.turned = self._incident()
 
-    def echoes(self, kick: Array) -> list[_Pass]:
-        """The echo of a kick and, with the symmetric rule, that of the opposite kick: side by side, as one batch."""
-        xp, both = self.xp, self.echoed
+    def echo(self, kick: Array) -> _Pass:
+        """The echo of a kick and, with the symmetric rule, that of the opposite kick beside it."""
+        xp, both = self.xp, len(self.signs)
         inputs = {
             name: xp.concat([xp.flip(value, axis=1) if self._timed(name, value) else value] * both)
             for name, value in self.entering.items()
         }
         for layer in self.known.layers.values():
-            position, momentum = self.turned[layer.name]
+            position, momentum = self._turned(layer)
             pushed = [-momentum] * both
             if layer.name == self.known.output:
                 force = kick * self.known.slope(xp, {layer.position: position})
-                pushed = [-momentum - sign * force for sign in (1.0, -1.0)[:both]]
+                pushed = [-momentum - sign * force for sign in self.signs]
             inputs[layer.position_port], inputs[layer.velocity_port] = xp.concat([position] * both), xp.concat(pushed)
             if self.gain != 1:
                 damping = self._damping(layer) + xp.zeros_like(position)
                 inputs[layer.damping_port] = xp.concat([-damping] * both)
-        trace = self.substrate.run(inputs, (self.steps + 1) * self.h, record=self.known.recorded)
-        return [self._echo(trace, slice(k * self.batch, (k + 1) * self.batch)) for k in range(both)]
+        # What reaches encoders is the momentum at the end, which takes one step more.
+        duration = (self.steps + bool(self.encoded)) * self.h
+        trace = self.substrate.run(inputs, duration, record=self.known.kept(ends=bool(self.encoded)))
+        ends = {}
+        for layer in self.known.layers.values() if self.encoded else ():
+            position, velocity = (trace.fields[f"{layer.name}.{n}"] for n in (layer.position, layer.velocity))
+            ends[layer.name] = position[:, -2, ...], self._momentum(layer, velocity[:, -2, ...], velocity[:, -1, ...])
+        return self._pass(self.signs, trace, ends)
 
-    def difference(self, first: _Pass, other: _Pass) -> dict[str, Array]:
-        """Parameter key -> the weighted sum over stages of dH/d parameter in one pass, less that in another."""
+    def incident(self) -> _Pass:
+        """The incident motion, from which the one-sided echo differs."""
+        trace, ends = self.passage.incident, {}
+        for layer in self.known.layers.values() if self.encoded else ():
+            position, velocity = (trace.fields[f"{layer.name}.{n}"] for n in (layer.position, layer.velocity))
+            ends[layer.name] = position[:, 0, ...], -velocity[:, 0, ...]
+        return self._pass((-1.0,), trace, ends)
+
+    def difference(self, passes: Sequence[_Pass]) -> dict[str, Array]:
+        """Parameter key -> the weighted sum over stages of dH/d parameter, over passes with their signs."""
         xp, found = self.xp, dict[str, Array]()
         # Echo step i is weighted by what gain has added to the error wave until its middle.
         drifts = np.asarray(self.h * self.gain ** (2 * np.arange(self.steps) + 1.0), dtype=np.float64)
         kicks = (np.append(drifts, 0.0) + np.insert(drifts, 0, 0.0)) / 2
+        totals = dict[tuple[str, str], Array]()
         for coupling in self.known.trained:
-            value = self._product(coupling, first, other, kicks)
+            value = self._product(coupling, passes, kicks, totals)
             found[coupling.key] = found[coupling.key] + value if coupling.key in found else value
         for layer in self.known.layers.values():
             for table, weights in ((layer.kicks, kicks), (layer.drifts, drifts)):
                 for name, density in table.items():
                     key, shape = f"{layer.name}.{name}", self.parameters[f"{layer.name}.{name}"].shape
-                    ends = [density(xp, self._here(layer, p, len(weights))) for p in (first, other)]
-                    value = _reduced(xp, _summed(xp, weights, ends[0] - ends[1]), shape)
+                    value = _reduced(xp, self._summed(layer, density, passes, weights), shape)
                     found[key] = found[key] + value if key in found else value
         return found
 
-    def arrived(self, first: _Pass, other: _Pass, objective: Objective) -> dict[str, Array]:
+    def arrived(self, passes: Sequence[_Pass]) -> dict[str, Array]:
         """What reaches the ports of encoders that set where the motion starts."""
         found = {}
-        for port in objective.encoders:
+        for port in self.encoded:
             place = self.system.inputs[port]
             layer = self.known.layers.get(place.population)
             if layer is None or port not in (layer.position_port, layer.velocity_port):
@@ -218,58 +246,75 @@ class _Motion:
                 )
             # The error wave of a position is carried by the momentum, and the other way round.
             which = 1 if port == layer.position_port else 0
-            change = first.ends[layer.name][which] - other.ends[layer.name][which]
+            change = sum(p.folded(p.ends[layer.name][which]) for p in passes)
             found[port] = -change * self.gain ** (2 * self.steps)
         return found
 
-    def _incident(self) -> tuple[_Pass, dict[str, tuple[Array, Array]]]:
-        """The incident motion, and its last position and momentum."""
-        trace = self.passage.incident
-        # One more step tells the velocity half a step later, and thus the momentum at the end, without knowing a force.
+    @cached_property
+    def _after(self) -> Trace:
+        """The end of the incident motion, and a step more.
+
+        It tells the velocity half a step later, and thus the momentum at the end, without knowing a force.
+        """
         given = {**self.passage.entering, **self.entering}
         rest = {n: v[:, self.steps :, ...] if self._timed(n, v) else v for n, v in given.items()}
-        speeds = [f"{layer.name}.{layer.velocity}" for layer in self.known.layers.values()]
-        after = self.substrate.run(rest, self.h, trace.state, speeds)
-        fields = {name: trace.fields[name] for name in self.known.recorded if name in trace.fields}
-        ends, turned = {}, {}
-        for layer, speed in zip(self.known.layers.values(), speeds, strict=True):
-            position, velocity = trace.fields[f"{layer.name}.{layer.position}"], trace.fields[speed]
-            following = after.fields[speed][:, 1:, ...]
-            ends[layer.name] = position[:, 0, ...], -velocity[:, 0, ...]
-            momentum = self._momentum(layer, velocity[:, -1, ...], following[:, 0, ...])
-            turned[layer.name] = position[:, -1, ...], momentum
-            fields[speed] = velocity[:, 1:, ...]
-        return _Pass(fields, {c.name: trace.sent[c.name] for c in self.known.trained}, ends), turned
+        return self.substrate.run(rest, self.h, self.passage.incident.state, self.known.ends)
 
-    def _echo(self, trace: Trace, rows: slice) -> _Pass:
-        """One of the echoes that ran side by side."""
-        fields = {name: value[rows, : self.steps + 1, ...] for name, value in trace.fields.items()}
-        sent, ends = {name: value[rows, : self.steps + 1, ...] for name, value in trace.sent.items()}, {}
-        for layer in self.known.layers.values():
-            speed = f"{layer.name}.{layer.velocity}"
-            velocity = trace.fields[speed][rows, ...]
-            momentum = self._momentum(layer, velocity[:, -2, ...], velocity[:, -1, ...])
-            ends[layer.name] = fields[f"{layer.name}.{layer.position}"][:, -1, ...], momentum
-            fields[speed] = velocity[:, 1:-1, ...]
-        return _Pass(fields, sent, ends)
+    def _turned(self, layer: Layer) -> tuple[Array, Array]:
+        """Position and momentum at the end of the incident motion."""
+        position, velocity = (self._after.fields[f"{layer.name}.{n}"] for n in (layer.position, layer.velocity))
+        return position[:, 0, ...], self._momentum(layer, velocity[:, 0, ...], velocity[:, 1, ...])
+
+    def _pass(self, signs: tuple[float, ...], trace: Trace, ends: Mapping[str, tuple[Array, Array]]) -> _Pass:
+        """What is summed of a trace, cut to the entries of its stages."""
+        speeds = {f"{layer.name}.{layer.velocity}" for layer in self.known.layers.values()}
+        fields = {
+            name: trace.fields[name][:, 1 if name in speeds else 0 : self.steps + 1, ...]
+            for name in self.known.summed
+            if name in trace.fields
+        }
+        sent = {c.name: trace.sent[c.name][:, : self.steps + 1, ...] for c in self.known.trained}
+        return _Pass(signs, fields, sent, ends)
 
     def _momentum(self, layer: Layer, before: Array, after: Array) -> Array:
         """The momentum between two velocities: their mean, where nothing is lost; gain and loss alike."""
         keep = self.keeps[layer.name]
         return (before + after) * (keep / (1 + keep**2))
 
-    def _product(self, coupling: Coupling, first: _Pass, other: _Pass, weights: NDArray[np.float64]) -> Array:
-        """The sum over stages of dV/dK in one pass, less that in another: V = -S_target . K S_source."""
+    def _product(
+        self,
+        coupling: Coupling,
+        passes: Sequence[_Pass],
+        weights: NDArray[np.float64],
+        totals: dict[tuple[str, str], Array],
+    ) -> Array:
+        """The sum over the stages of dV/dK, V = -S_target . K S_source, over passes with their signs.
+
+        What is clamped at the source goes into the product once, with the sum over time at the target (`totals`).
+        """
         xp, layer = self.xp, self.known.layers[coupling.target]
-        conjugate = layer.conjugates[coupling.into]
-        ends = [conjugate(xp, self._here(layer, p, self.steps + 1)) for p in (first, other)]
-        signals = [p.sent[coupling.name] for p in (first, other)]
+        conjugate, end = layer.conjugates[coupling.into], (coupling.target, coupling.into)
         if self._clamped(coupling.source):
-            total = _summed(xp, weights, ends[0] - ends[1])
-            return -coupling.operator.outer(xp, total, signals[0][:, 0, ...])
-        scaled = [_along_time(weights, end) * end * sign for end, sign in zip(ends, (-1.0, 1.0), strict=True)]
-        merged = [xp.reshape(a, (a.shape[0] * a.shape[1], *a.shape[2:])) for a in (*scaled, *signals)]
-        return coupling.operator.outer(xp, xp.concat(merged[:2]), xp.concat(merged[2:]))
+            if end not in totals:
+                totals[end] = self._summed(layer, conjugate, passes, weights)
+            clamped = passes[0].sent[coupling.name]
+            return -coupling.operator.outer(xp, totals[end], clamped[: totals[end].shape[0], 0, ...])
+        found = []
+        for p in passes:
+            here = conjugate(xp, self._here(layer, p))
+            ends = _numbers(p.rows(weights), here) * here, p.sent[coupling.name]
+            found.append(coupling.operator.outer(xp, *(xp.reshape(a, (-1, *a.shape[2:])) for a in ends)))
+        return -sum(found)
+
+    def _summed(self, layer: Layer, density: Formula, passes: Sequence[_Pass], weights: NDArray[np.float64]) -> Array:
+        """A density's weighted sum over the stages, over passes with their signs, (batch, *shape)."""
+        total = 0.0
+        for p in passes:
+            values = density(self.xp, self._here(layer, p))
+            flat = self.xp.reshape(values, (*values.shape[:2], -1))
+            sums = self.xp.matmul(alike(self.xp, weights[None, :], values), flat)
+            total = total + p.folded(self.xp.reshape(sums, (values.shape[0], *values.shape[2:])))
+        return total
 
     def _clamped(self, source: str) -> bool:
         """Whether what a population sends is the same at all times."""
@@ -277,12 +322,12 @@ class _Motion:
         timed = [n for n in ports if n in self.entering and self._timed(n, self.entering[n])]
         return source not in self.known.layers and not timed
 
-    def _here(self, layer: Layer, motion: _Pass, entries: int) -> dict[str, Array]:
+    def _here(self, layer: Layer, motion: _Pass) -> dict[str, Array]:
         """Parameters of a layer and its fields in a pass, by their names in its equations."""
         start = f"{layer.name}."
         found = {key.removeprefix(start): v for key, v in self.parameters.items() if key.startswith(start)}
         fields = {key.removeprefix(start): v for key, v in motion.fields.items() if key.startswith(start)}
-        return found | {STEP: self.h} | {name: value[:, :entries, ...] for name, value in fields.items()}
+        return found | {STEP: self.h} | fields
 
     def _keep(self, layer: Layer) -> float:
         """e of a layer: the share of its velocity that is left after half a step."""
@@ -306,7 +351,7 @@ class _Motion:
         """e of all layers where the echo undoes it by gain; 1 where there is nothing to undo, or nothing to undo it."""
         if all(keep == 1 for keep in self.keeps.values()):
             return 1.0
-        if self.echoed == 1:
+        if len(self.signs) == 1:
             raise CapabilityError(
                 "hamiltonian-echo, one-sided: the medium is damped, so the echo does not retrace the incident motion, "
                 "and what it misses is divided by epsilon; use the symmetric echo, or a lossless medium"
@@ -332,15 +377,10 @@ class _Motion:
         return self.xp.concat([value[:, : self.steps + 1, ...], *[value[:, -1:, ...]] * max(missing, 0)], axis=1)
 
 
-def _along_time(weights: NDArray[np.float64], like: Array) -> Array:
-    """Weights of entries in time, to be multiplied with (batch, entries, *shape)."""
+def _numbers(values: NDArray[np.float64], like: Array) -> Array:
+    """Numbers (rows, entries), to be multiplied with (rows, entries, *shape)."""
     xp = array_api_compat.array_namespace(like)
-    return alike(xp, np.reshape(weights, (1, -1, *(1,) * (like.ndim - 2))), like)
-
-
-def _summed(xp: Any, weights: NDArray[np.float64], values: Array) -> Array:
-    """Weighted sum over the entries in time."""
-    return xp.sum(_along_time(weights, values) * values, axis=1)
+    return alike(xp, np.reshape(values, (*values.shape, *(1,) * (like.ndim - 2))), like)
 
 
 def _reduced(xp: Any, value: Array, shape: tuple[int, ...]) -> Array:

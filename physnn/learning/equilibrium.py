@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -99,13 +99,14 @@ class EquilibriumPropagation:
         batch = y.shape[0]
         # The loss is a mean over the batch; every sample is nudged by its own error.
         force = -self.beta * batch * energy.scale * cotangents[objective.readout.port][:, 0, ...]
-        nudged = [{**inputs, energy.port: sign * force} for sign in ((1, -1) if self.symmetric else (1,))]
-        states = [self._rest(substrate, entering, objective, energy, free) for entering in nudged]
-        other, span = (states[1], 2 * self.beta) if self.symmetric else (free, self.beta)
+        signs = (1.0, -1.0) if self.symmetric else (1.0,)
+        states = self._nudged(substrate, inputs, [sign * force for sign in signs], objective, energy, free)
+        if not self.symmetric:
+            states.append(free)
+        span = (2 if self.symmetric else 1) * self.beta
         found: dict[str, Array] = {}
         for coupling in energy.trained:
-            change = energy.product(xp, coupling, states[0]) - energy.product(xp, coupling, other)
-            value = change * (-1.0 / (span * batch))
+            value = energy.change(xp, coupling, states) * (-1.0 / (span * batch))
             found[coupling.key] = found[coupling.key] + value if coupling.key in found else value
         self._count(substrate, objective, energy, tapes, batch)
         # Settling again shows no new samples.
@@ -118,6 +119,27 @@ class EquilibriumPropagation:
         if kind not in self._known:
             self._known[kind] = _Energy.of(system, port)
         return self._known[kind]
+
+    def _nudged(
+        self,
+        substrate: Substrate,
+        inputs: Mapping[str, Array],
+        forces: list[Array],
+        objective: Objective,
+        energy: _Energy,
+        free: Trace,
+    ) -> list[Trace]:
+        """The states of rest under each force, as traces one after the other.
+
+        Stationary states are sought side by side, as one batch and one trace; runs continue from the free state, each
+        by itself.
+        """
+        if objective.duration is not None:
+            entering = [{**inputs, energy.port: force} for force in forces]
+            return [self._rest(substrate, given, objective, energy, free) for given in entering]
+        xp, both = substrate.xp, len(forces)
+        beside = {name: xp.concat([value] * both) if both > 1 else value for name, value in inputs.items()}
+        return [self._rest(substrate, {**beside, energy.port: xp.concat(forces)}, objective, energy, None)]
 
     def _rest(
         self, substrate: Substrate, entering: Mapping[str, Array], objective: Objective, energy: _Energy, start: Any
@@ -208,10 +230,20 @@ class _Energy:
         recorded = {where for _, where in signals.values()} | {c.name for c in trained} | {read}
         return cls(nudges[0], scale, signals, tuple(trained), frozenset(recorded))
 
-    def product(self, xp: Any, coupling: Coupling, state: Trace) -> Array:
-        """Signal at the target times signal from the source, summed over the batch."""
+    def change(self, xp: Any, coupling: Coupling, states: Sequence[Trace]) -> Array:
+        """Signal at the target times signal from the source, summed over the batch: of the first state, less the other.
+
+        The two lie one after the other in the traces' batches. What is clamped at the source is the same in both.
+        """
         kind, where = self.signals[coupling.target]
-        return coupling.operator.outer(xp, getattr(state, kind)[where][:, 0, ...], state.sent[coupling.name][:, 0, ...])
+        ends = [getattr(state, kind)[where][:, 0, ...] for state in states]
+        sent = [state.sent[coupling.name][:, 0, ...] for state in states]
+        rows = sum(end.shape[0] for end in ends) // 2
+        end = xp.concat(ends) if len(ends) > 1 else ends[0]
+        if coupling.source not in self.signals:
+            return coupling.operator.outer(xp, end[:rows, ...] - end[rows:, ...], sent[0][:rows, ...])
+        opposed = xp.concat([end[:rows, ...], -end[rows:, ...]])
+        return coupling.operator.outer(xp, opposed, xp.concat(sent) if len(sent) > 1 else sent[0])
 
 
 def _signal(system: System, name: str) -> tuple[sp.Expr, tuple[str, str]]:

@@ -75,8 +75,14 @@ class Mechanics:
     """population that is read"""
     slope: Formula
     """d output / d position"""
-    recorded: frozenset[str]
-    """what a trace must hold"""
+    summed: frozenset[str]
+    """fields and couplings of which the sums over the stages are made"""
+    ends: frozenset[str]
+    """positions and velocities"""
+
+    def kept(self, *, ends: bool) -> frozenset[str]:
+        """What a trace must hold, with or without where the motion starts and ends."""
+        return self.summed | self.ends if ends else self.summed
 
 
 def mechanics_of(system: System, read: str, off: Collection[str]) -> Mechanics:
@@ -107,13 +113,16 @@ def mechanics_of(system: System, read: str, off: Collection[str]) -> Mechanics:
         raise CapabilityError(f"output {read!r} reads {expression} of {output!r}; the echo needs a loss of positions")
     slope = expression.diff(discrete.populations[output].symbols[layers[output].position])
     trained = [c for c in system.couplings.values() if c.trainable and not isinstance(c.operator, Transposed)]
-    recorded = {f"{layer.name}.{state}" for layer in layers.values() for state in (layer.position, layer.velocity)}
-    recorded |= {c.name for c in trained}
-    for layer in layers.values():
-        for formula in (*layer.kicks.values(), *layer.drifts.values()):
-            changing = [n for n in formula.names if discrete.populations[layer.name].variables[n].role == "input"]
-            recorded |= {f"{layer.name}.{name}" for name in changing}
-    return Mechanics(layers, tuple(trained), output, Formula(discrete.populations[output], slope), frozenset(recorded))
+    ends = {f"{layer.name}.{state}" for layer in layers.values() for state in (layer.position, layer.velocity)}
+    formulas = [(layer, f) for layer in layers.values() for f in (*layer.kicks.values(), *layer.drifts.values())]
+    formulas += [(layers[c.target], layers[c.target].conjugates[c.into]) for c in trained]
+    summed = {c.name for c in trained}
+    for layer, formula in formulas:
+        variables = discrete.populations[layer.name].variables
+        changing = [name for name in formula.names if name in variables and variables[name].role in ("state", "input")]
+        summed |= {f"{layer.name}.{name}" for name in changing}
+    slope = Formula(discrete.populations[output], slope)
+    return Mechanics(layers, tuple(trained), output, slope, frozenset(summed), frozenset(ends))
 
 
 class _Recognised:

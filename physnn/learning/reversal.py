@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -36,7 +36,8 @@ class Echo:
     slopes: Mapping[str, Array]
     """the gradient of digital layers"""
     levels: Mapping[str, Array]
-    """'ring.element' -> mean of E in the backward run, the sample without error last, (batch + 1, n)"""
+    """'ring.element' that was asked for -> mean of E in the backward run, the sample without error last,
+    (batch + 1, n)"""
     gates: Mapping[str, Array]
     """'ring.element' -> share of the forward run above the floor, (batch, n), of hidden rings where they are gated"""
     xp: Any
@@ -48,7 +49,7 @@ class Echo:
 
     def arrived(self, coupling: Coupling) -> Array:
         """The backward deviation that enters a coupling, gated where it is, (batch, n)."""
-        element = _entry(coupling)
+        element = entry_of(coupling)
         wave, gate = self.moved(coupling.target, element), self.gates.get(f"{coupling.target}.{element}")
         return wave if gate is None else wave * gate
 
@@ -84,10 +85,26 @@ class Reversal:
         self.second = self._built()
         self.second.write({key: value for key, value in substrate.read().items() if self._shared(key)})
 
-    def send(self, substrate: Substrate, inputs: Mapping[str, Array], targets: Array, objective: Objective) -> Echo:
-        """A batch forwards and its error backwards, for equally long."""
+    def send(
+        self,
+        substrate: Substrate,
+        inputs: Mapping[str, Array],
+        targets: Array,
+        objective: Objective,
+        record: Collection[str],
+        returned: Collection[str],
+    ) -> Echo:
+        """A batch forwards and its error backwards, for equally long.
+
+        Parameters
+        ----------
+        record : collection of str
+            Fields and couplings that are needed of the forward run, besides the gates.
+        returned : collection of str
+            'ring.element' whose backward waves are needed.
+        """
         xp, duration = substrate.xp, _duration(objective)
-        passage = forward(substrate, inputs, objective)
+        passage = forward(substrate, inputs, objective, {*record, *self._gated()})
         loss, mismatch = judged(xp, passage.y, targets, objective)
         cotangents, slopes = objective.pull_back(xp, passage.incident, passage.tapes, mismatch)
         for prefix, head in objective.digital.items():
@@ -99,7 +116,7 @@ class Reversal:
         written = substrate.read()
         self.second.write({key: written[key] for key in self.forward.trainable if self._shared(key)})
         before = dict(self.second.meter.counts)
-        trace = self.second.run({"error": _with_row(xp, error, 0.0), **driven}, duration)
+        trace = self.second.run({"error": _with_row(xp, error, 0.0), **driven}, duration, record=returned)
         grown = self.second.meter.since(before)
         substrate.meter.add(**{name: number for name, number in grown.items() if name != "sample"})
         levels = {port: xp.mean(wave, axis=1) for port, wave in trace.outputs.items()}
@@ -114,7 +131,7 @@ class Reversal:
         """'ring.element' of the elements at which backward signals arrive or leave, in hidden rings."""
         if not self.gated:
             return []
-        ends = [(c.target, _entry(c)) for c in self.couplings]
+        ends = [(c.target, entry_of(c)) for c in self.couplings]
         ends += [(c.source, self._exit(c)) for c in self.couplings if c.source in self.rings]
         return sorted({f"{ring}.{e}" for ring, e in ends if ring != self.last})
 
@@ -152,7 +169,7 @@ class Reversal:
         gated, placed = self._gated(), self.placed
         system = System.of(
             [self._population(ring, gated) for ring in self.rings.values()],
-            [self._returned(c, f"{c.target}.{_entry(c)}" in gated) for c in self.couplings if c.source in self.rings],
+            [self._returned(c, f"{c.target}.{entry_of(c)}" in gated) for c in self.couplings if c.source in self.rings],
             {"error": Input(self.last, "error")} | {f"{name}.gate": Input(*_gate_of(name)) for name in gated},
             {f"{name}.{e}": Output(name, e) for name, ring in self.rings.items() for e in ring.elements},
             derived=True,
@@ -180,7 +197,7 @@ class Reversal:
 
     def _returned(self, coupling: Coupling, gated: bool) -> Coupling:
         """A coupling run from its other end."""
-        source, entry = self.forward.populations[coupling.source], _entry(coupling)
+        source, entry = self.forward.populations[coupling.source], entry_of(coupling)
         signal = sp.Symbol(entry, real=True) - sp.Symbol(f"B_{entry}", real=True)
         return replace(
             coupling,
@@ -269,7 +286,7 @@ def _check_quiet(ring: Ring) -> None:
         )
 
 
-def _entry(coupling: Coupling) -> str:
+def entry_of(coupling: Coupling) -> str:
     """The element of a ring at which a coupling arrives: "J" of "I_J"."""
     return coupling.into.removeprefix("I_")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -52,12 +52,21 @@ class Passage:
     tapes: Mapping[str, Tapes]
 
 
-def forward(substrate: Substrate, inputs: Mapping[str, Array], objective: Objective) -> Passage:
-    """Send a batch through: encoders, the stationary state or a run of the objective's duration, readout and head."""
+def forward(
+    substrate: Substrate, inputs: Mapping[str, Array], objective: Objective, record: Collection[str] | None = None
+) -> Passage:
+    """Send a batch through: encoders, the stationary state or a run of the objective's duration, readout and head.
+
+    With `record`, a run keeps the fields and couplings of these names alone, beside the output that is read.
+    """
     xp = substrate.xp
     entering, before = objective.encode(xp, inputs)
     duration = objective.duration
-    incident = substrate.steady(entering) if duration is None else substrate.run(entering, duration)
+    if duration is None:
+        incident = substrate.steady(entering)
+    else:
+        kept = None if record is None else {*record, objective.readout.port}
+        incident = substrate.run(entering, duration, record=kept)
     y, behind = objective.answer(xp, incident)
     passage = Passage(entering, incident, y, before | behind)
     count_digital(substrate, objective, passage, 1)

@@ -21,7 +21,7 @@ import numpy as np
 from physnn.errors import ParameterError, UnknownNameError
 from physnn.learning.about import About
 from physnn.learning.objective import Objective
-from physnn.learning.reversal import Reversal, reversal_of
+from physnn.learning.reversal import Reversal, entry_of, reversal_of
 from physnn.learning.rule import Step
 from physnn.substrate.contract import Substrate
 
@@ -94,14 +94,15 @@ class SignalPropagation:
     def step(self, substrate: Substrate, inputs: Mapping[str, Array], targets: Array, objective: Objective) -> Step:
         """The update direction of one batch, for the couplings."""
         reversal = reversal_of(self._reversals, substrate, objective, gated=self.gated)
-        echo = reversal.send(substrate, inputs, targets, objective)
+        learnt = [c for c in reversal.couplings if c.trainable]
+        returned = {f"{c.target}.{entry_of(c)}" for c in learnt}
+        echo = reversal.send(substrate, inputs, targets, objective, {c.name for c in learnt}, returned)
         xp, found = substrate.xp, dict(echo.slopes)
-        for coupling in reversal.forward.couplings.values():
-            if coupling.trainable and coupling.target in reversal.rings:
-                sent = xp.mean(echo.passage.incident.sent[coupling.name], axis=1)
-                slope = -coupling.operator.outer(xp, echo.arrived(coupling), sent) / sent.shape[0]
-                substrate.meter.host(mac=coupling.operator.macs(sent.shape[1:]) * sent.shape[0], kernel=1)
-                found[coupling.key] = found[coupling.key] + slope if coupling.key in found else slope
+        for coupling in learnt:
+            sent = xp.mean(echo.passage.incident.sent[coupling.name], axis=1)
+            slope = -coupling.operator.outer(xp, echo.arrived(coupling), sent) / sent.shape[0]
+            substrate.meter.host(mac=coupling.operator.macs(sent.shape[1:]) * sent.shape[0], kernel=1)
+            found[coupling.key] = found[coupling.key] + slope if coupling.key in found else slope
         if self.limit:
             found = {key: _limited(xp, slope, self.limit) for key, slope in found.items()}
         return Step(found, echo.loss, echo.passage.y)
@@ -165,7 +166,8 @@ class StrengthPropagation:
     def step(self, substrate: Substrate, inputs: Mapping[str, Array], targets: Array, objective: Objective) -> Step:
         """The update direction of one batch, for the rings' trainable strengths."""
         reversal = reversal_of(self._reversals, substrate, objective)
-        echo = reversal.send(substrate, inputs, targets, objective)
+        states = {f"{name}.{e}" for name, ring in reversal.rings.items() for e in ring.elements}
+        echo = reversal.send(substrate, inputs, targets, objective, states, states)
         xp, found, held = substrate.xp, dict(echo.slopes), substrate.read()
         for name, ring in reversal.rings.items():
             learnt = reversal.forward.populations[name].variables
