@@ -186,12 +186,8 @@ class System:
     @cached_property
     def least(self) -> dict[str, float]:
         """Parameter key -> what it may not fall below, for those that have a bound."""
-        return {
-            f"{p.name}.{v.name}": v.least
-            for p in self.populations.values()
-            for v in p.variables.values()
-            if v.least is not None
-        }
+        own = [(f"{p.name}.{v.name}", v.least) for p in self.populations.values() for v in p.variables.values()]
+        return {key: least for key, least in own if least is not None}
 
     @cached_property
     def fingerprint(self) -> str:

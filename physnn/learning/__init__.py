@@ -8,6 +8,7 @@ from physnn.learning.autograd import Autograd
 from physnn.learning.concurrent import Concurrent, coexisting, drifting
 from physnn.learning.direct_feedback import DirectFeedback
 from physnn.learning.echo import HamiltonianEcho
+from physnn.learning.eprop import EProp
 from physnn.learning.equilibrium import EquilibriumPropagation
 from physnn.learning.feedback_alignment import FeedbackAlignment
 from physnn.learning.hebbian import Hebbian
@@ -39,6 +40,8 @@ RULES: dict[str, Callable[[], Rule]] = {
     "oja": Oja,
     "stdp": PairSTDP,
     "phase-stdp": PhaseSTDP,
+    "e-prop": EProp,
+    "random-e-prop": lambda: EProp("random", "random-e-prop"),
     "concurrent": Concurrent,
     "equilibrium-propagation": EquilibriumPropagation,
     "hamiltonian-echo": HamiltonianEcho,
@@ -71,6 +74,7 @@ __all__ = [
     "Autograd",
     "Concurrent",
     "DirectFeedback",
+    "EProp",
     "Epoch",
     "EquilibriumPropagation",
     "FeedbackAlignment",

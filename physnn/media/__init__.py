@@ -38,6 +38,7 @@ from physnn.media.oscillators import (
     StuartLandau,
 )
 from physnn.media.oscillators.critical import CriticalModes
+from physnn.media.oscillators.critical_layer import CriticalLayer
 from physnn.media.part import Part
 from physnn.media.potential import Potential, duffing, harmonic, saturable
 from physnn.media.readout import Readout
@@ -59,6 +60,7 @@ __all__ = [
     "CoRNN",
     "ConvLSTM",
     "ConvStack",
+    "CriticalLayer",
     "CriticalModes",
     "CrossEntropy",
     "Demodulated",

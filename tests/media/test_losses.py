@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from physnn.errors import DataError, ShapeError
+from physnn.errors import DataError, ParameterError, ShapeError
 from physnn.media import CrossEntropy, SquaredError
 
 BATCH, CLASSES = 4, 3
@@ -21,7 +21,11 @@ def labels(rng):
     return rng.integers(0, CLASSES, BATCH)
 
 
-@pytest.mark.parametrize("loss", [SquaredError(), SquaredError(0.5), CrossEntropy(), CrossEntropy(3.0)], ids=repr)
+@pytest.mark.parametrize(
+    "loss",
+    [SquaredError(), SquaredError(0.5), SquaredError(0.5, -0.1), CrossEntropy(), CrossEntropy(3.0, smoothing=0.1)],
+    ids=repr,
+)
 @pytest.mark.parametrize("positions", [(), (2, 5)], ids=["one label a sample", "one label a pixel"])
 def test_slope_is_the_derivative(rng, loss, positions):
     targets = loss.targets(np, rng.integers(0, CLASSES, (BATCH, *positions)), CLASSES)
@@ -71,7 +75,34 @@ def test_cross_entropy_of_large_outputs_does_not_overflow():
 
 def test_targets():
     assert np.array_equal(SquaredError(0.8).targets(np, np.array([1]), 2), [[-0.8, 0.8]])
+    assert np.array_equal(SquaredError(0.5, -0.1).targets(np, np.array([1, 0]), 2), [[-0.1, 0.5], [0.5, -0.1]])
+    assert np.array_equal(SquaredError(1.0, 0.0).targets(np, np.array([[2]]), 3), [[[0.0, 0.0, 1.0]]])
     assert np.array_equal(CrossEntropy().targets(np, np.array([1], dtype=np.uint8), 2), [[0.0, 1.0]])
+    # rounding of 1 - s + s/classes
+    np.testing.assert_allclose(
+        CrossEntropy(smoothing=0.1).targets(np, np.array([1]), 4), [[0.025, 0.925, 0.025, 0.025]], rtol=1e-14
+    )
+
+
+def test_smoothed_labels_are_met_by_finite_answers():
+    """The loss is least, at the entropy of its targets, where softmax answers with them: the slope vanishes there."""
+    loss = CrossEntropy(2.0, smoothing=0.2)
+    targets = loss.targets(np, np.array([0, 2]), 3)
+    value, slope = loss(np, np.log(targets) / 2.0, targets)
+    np.testing.assert_allclose(slope, 0.0, atol=1e-15)
+    assert value == pytest.approx(-float(np.sum(targets * np.log(targets))) / 2, rel=1e-14)
+
+
+@pytest.mark.parametrize(("level", "low"), [(0.5, 0.5), (0.0, None), (float("nan"), 0.0), (1.0, float("inf"))])
+def test_targets_that_tell_no_classes_apart(level, low):
+    with pytest.raises(ParameterError, match="two different finite numbers"):
+        SquaredError(level, low)
+
+
+@pytest.mark.parametrize("smoothing", [-0.1, 1.0, float("nan")])
+def test_smoothing_out_of_range(smoothing):
+    with pytest.raises(ParameterError, match="at least 0 and below 1"):
+        CrossEntropy(smoothing=smoothing)
 
 
 def test_losses_agree_on_torch(rng, labels):

@@ -1,4 +1,4 @@
-"""Critical amplitude-phase modes, alone and coupled."""
+"""Critical amplitude-phase modes, alone, coupled, and as a layer that is read by its frequencies."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from physnn.media.medium import Source
 from physnn.media.network import Link, Network
 from physnn.media.oscillators.critical import CriticalModes
 from physnn.media.oscillators.critical_frequency import synchronising_couplings
+from physnn.media.oscillators.critical_layer import DETUNING, CriticalLayer
 from physnn.media.readout import Readout
 
 _SOURCE = 'Galinsky, Frank, "Critically synchronized brain waves" (2023), equations '
@@ -27,6 +28,13 @@ def _coupled() -> Network:
     return Network([modes], [], Readout("modes", "re(a) + 0.5*abs(a)"), inputs={"start": Input("modes", "a")})
 
 
+def _layer() -> Network:
+    """What enters excites and detunes the modes; each answers with its effective frequency."""
+    modes = CriticalLayer("modes", 4, b=[-0.5, 0.5, 1.5, 2.5], d=[0.3, -0.2, 0.1, 0.0])
+    links = [Link("in", "modes", "excitation"), Link("in", "modes", "detuning", into=DETUNING)]
+    return Network([Source("in", 3), modes], links, Readout("modes", "x"))
+
+
 ENTRIES = {
     "critical-modes": Entry(
         "critical amplitude-phase modes, excited from outside",
@@ -41,5 +49,10 @@ ENTRIES = {
         source=_SOURCE + "(19), (20)",
         stationary=False,
         step=0.05,
+    ),
+    "critical-layer": Entry(
+        "critical modes, excited and detuned, read by their effective frequency",
+        _layer,
+        source=_SOURCE + "(14), (26), (27)",
     ),
 }

@@ -134,6 +134,8 @@ COVERS: dict[str, tuple[str, ...]] = {
     "signal propagation of small signals": ("ring", "ring-backward"),
     "signal propagation at the floor": ("ring", "ring-backward"),
     "sign of strength propagation": ("ring", "ring-backward"),
+    "e-prop: one layer": ("lif", "lif-synaptic", "lif-adaptive", "lif-two-compartment"),
+    "e-prop: what it neglects": ("lif",),
     "one-shot memory": (),
 }
 """Subject -> media of the catalogue that it measures."""
