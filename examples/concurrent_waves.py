@@ -41,7 +41,7 @@ slope = ReflectedWave().step(alone, inputs, targets, Objective(network.readout, 
 for duration in (3.0, 10.0, 30.0, 100.0, None):
     objective = Objective(network.readout, SquaredError(), 1, duration)
     found = Concurrent().step(together, inputs, targets, objective).gradient
-    each_layer = [cosine(found, slope, keys) for keys in layers(alone.placed.system)]
+    each_layer = [cosine(found, slope, keys) for keys in layers(alone.placed.system).values()]
     print(
         f"{'for ever' if duration is None else f'{duration:5.0f} s':>13}  ", *(f"{value:.5f}" for value in each_layer)
     )

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from physnn import __version__
-from physnn.cli import media, reproduce, rules
+from physnn.cli import matrix, media, reproduce, rules
 from physnn.cli.arguments import add_data, positive, use_data
 from physnn.cli.progress import progress
 from physnn.errors import DeviceError, PhysnnError, nearest
@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
 
     media.add_commands(commands)
     rules.add_commands(commands)
+    matrix.add_commands(commands)
     reproduce.add_commands(commands)
 
     commands.add_parser("backends", help="installed backends").set_defaults(command=_backends)

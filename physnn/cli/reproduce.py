@@ -74,7 +74,8 @@ def _run(study: Any, given: argparse.Namespace, console: Console) -> bool:
             records = run_tasks(tasks, folder, workers=given.workers, on_record=on_record)
     missing = [task.key for task in tasks if task.key not in records]
     failed = [record for record in records.values() if record["status"] == "failed"]
-    lines = list(study.lines({key: record for key, record in records.items() if record["status"] == "done"}))
+    done = {key: record for key, record in records.items() if record["status"] == "done"}
+    lines = list(study.lines(done))
     console.print(_table(study, lines))
     for record in failed:
         console.print(f"{record['key']} failed: {record['reason']}", markup=False, highlight=False)
@@ -83,6 +84,10 @@ def _run(study: Any, given: argparse.Namespace, console: Console) -> bool:
         console.print(f"refused ({', '.join(names)}): {reason}", markup=False, highlight=False)
     if missing:
         console.print(f"not run: {', '.join(missing)}", markup=False, highlight=False)
+    if study.source:
+        console.print(f"After {study.source}.", markup=False, highlight=False)
+    if study.figure and done:
+        console.print(f"Figure: {study.figure(done, folder.with_suffix('.svg'))}", markup=False, highlight=False)
     console.print(f"Records are in {folder}; the same command prints this table again.", highlight=False)
     return not failed and not missing and all(line.met is not False for line in lines)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import array_api_compat.numpy as xp
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physnn.equations import Interpreter, System, companion_inputs, gradient
+from physnn.errors import CapabilityError
 from physnn.learning.objective import ENCODER, HEAD, Objective
 from physnn.learning.rule import Rule
 from physnn.learning.trainer import ports_of
@@ -49,6 +50,47 @@ def reference_gradient(
     return gradient(xp, placed.system, companion, incident, echo)
 
 
+@dataclass(frozen=True)
+class Alignment:
+    """How a rule's update lies to the gradient."""
+
+    loss: float
+    cosines: dict[str, float] | None
+    """layer -> cosine, from the input on; None where there is no gradient"""
+    reason: str = ""
+    """why there is none"""
+
+
+def aligned(
+    substrate: Substrate,
+    rule: Rule,
+    objective: Objective,
+    inputs: NDArray,
+    labels: NDArray,
+    *,
+    port: str | None = None,
+    reference: Substrate | None = None,
+) -> Alignment:
+    """The loss on some samples, and the cosine of the rule's update with the gradient at each layer that it trains.
+
+    A layer is a population with what is trained of it and of the couplings that lead there, bias included; weights that
+    lead both ways count once. A medium that carries both waves has the gradient of the same network with one, the
+    `reference`.
+    """
+    targets = substrate.asarray(objective.loss.targets(np, np.asarray(labels), objective.classes))
+    data = dict.fromkeys(ports_of(substrate, objective, port), substrate.asarray(inputs))
+    step = equipped(rule, substrate).step(substrate, data, targets, objective)
+    found = {key: as_numpy(value) for key, value in step.gradient.items()}
+    reference = reference or substrate
+    try:
+        true = reference_gradient(reference, objective, inputs, labels, port=port)
+    except CapabilityError as error:
+        return Alignment(step.loss, None, str(error))
+    shared = found.keys() & true.keys()
+    compared = {name: [k for k in keys if k in shared] for name, keys in layers(reference.placed.system).items()}
+    return Alignment(step.loss, {name: cosine(found, true, keys) for name, keys in compared.items() if keys})
+
+
 def cosines(
     substrate: Substrate,
     rule: Rule,
@@ -58,16 +100,17 @@ def cosines(
     *,
     port: str | None = None,
 ) -> list[float]:
-    """Cosine between the rule's update and the reference gradient, one a layer, in feed-forward order.
+    """Cosine between the rule's update and the reference gradient, one a layer that it trains, from the input on.
 
-    A layer is a population with all trainable weights that arrive there, bias included.
+    Raises
+    ------
+    CapabilityError
+        There is no gradient.
     """
-    targets = substrate.asarray(objective.loss.targets(np, np.asarray(labels), objective.classes))
-    data = dict.fromkeys(ports_of(substrate, objective, port), substrate.asarray(inputs))
-    step = equipped(rule, substrate).step(substrate, data, targets, objective)
-    found = {key: as_numpy(value) for key, value in step.gradient.items()}
-    true = reference_gradient(substrate, objective, inputs, labels, port=port)
-    return [cosine(found, true, keys) for keys in layers(substrate.placed.system)]
+    found = aligned(substrate, rule, objective, inputs, labels, port=port)
+    if found.cosines is None:
+        raise CapabilityError(found.reason)
+    return list(found.cosines.values())
 
 
 def _on_host(objective: Objective) -> Objective:
@@ -80,11 +123,21 @@ def _on_host(objective: Objective) -> Objective:
     return replace(objective, head=copies.get(HEAD), encoders=encoders)
 
 
-def layers(system: System) -> list[list[str]]:
-    """Trainable weights by the population at which they arrive, in feed-forward order where there is one."""
-    order = system.steady_order or tuple(system.populations)
-    by_target = [[c.key for c in system.couplings.values() if c.trainable and c.target == name] for name in order]
-    return [keys for keys in by_target if keys]
+def layers(system: System) -> dict[str, list[str]]:
+    """Population -> keys of what is trained there, in feed-forward order where there is one.
+
+    Of weights that lead both ways, at the end of the first coupling.
+    """
+    places: dict[str, list[str]] = {name: [] for name in system.steady_order or system.populations}
+    taken: set[str] = set()
+    for coupling in system.couplings.values():
+        if coupling.trainable and coupling.key not in taken:
+            taken.add(coupling.key)
+            places[coupling.target].append(coupling.key)
+    for key in system.trainable:
+        if key not in taken:
+            places[key.partition(".")[0]].append(key)
+    return {name: keys for name, keys in places.items() if keys}
 
 
 def cosine(a: Mapping[str, NDArray], b: Mapping[str, NDArray], keys: list[str]) -> float:

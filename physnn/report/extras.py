@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from physnn.errors import CapabilityError
 
@@ -25,3 +28,16 @@ def need(module: str) -> ModuleType:
         raise CapabilityError(
             f"the report needs {package}, which is not installed; run: pip install 'physnn[report]'"
         ) from None
+
+
+def rendered(template: str, context: Mapping[str, Any]) -> str:
+    """One of the page templates, filled in; everything that is not marked as safe is escaped."""
+    jinja2 = need("jinja2")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(context)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from physnn.report.cells import Range, cells_of
 from physnn.report.costs import Bill, bills
-from physnn.report.extras import need
+from physnn.report.extras import need, rendered
 from physnn.report.figures import WIDTH, draw_accuracy_energy, draw_cosines, draw_shares, styles
 from physnn.report.files import write_whole
 from physnn.report.format import MISSING, NO_DEVICE, bounds, change, listing, plural, quantity, with_error
@@ -38,15 +38,7 @@ def write_html(results: Mapping[str, Any], path: str | Path) -> Path:
 
 def page(results: Mapping[str, Any]) -> str:
     """The report page as text. Everything that comes from the results is escaped."""
-    jinja2 = need("jinja2")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(TEMPLATE).render(_context(results, need("markupsafe").Markup))
+    return rendered(TEMPLATE, _context(results, need("markupsafe").Markup))
 
 
 def _context(results: Mapping[str, Any], markup: Callable[[str], str]) -> dict[str, Any]:

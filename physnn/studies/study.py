@@ -7,11 +7,12 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from physnn import __version__
-from physnn.errors import CapabilityError, PhysnnError
+from physnn.experiments.outcome import outcome
 
 Record = Mapping[str, Any]
 
@@ -35,14 +36,7 @@ class Task:
     def run(self) -> dict[str, Any]:
         """The record: `status` done, refused (with the physical reason) or failed, `seconds`, and what was measured."""
         wall, processor = time.perf_counter(), time.process_time()
-        try:
-            record = {"status": "done", **self.function(**self.arguments)}
-        except CapabilityError as error:
-            record = {"status": "refused", "reason": str(error)}
-        except PhysnnError as error:
-            record = {"status": "failed", "reason": str(error)}
-        except Exception as error:  # a fault in one training must not take the others with it
-            record = {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
+        record = outcome(lambda: self.function(**self.arguments))
         spent = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - processor}
         return {"key": self.key, "fingerprint": self.fingerprint, **spent, **record}
 
@@ -86,3 +80,5 @@ class Study:
     datasets: Sequence[str] = field(default=("digits",))
     """what it needs"""
     source: str = ""
+    figure: Callable[[Mapping[str, Record], Path], Path] | None = None
+    """draws the finished records into a file; needs matplotlib"""
