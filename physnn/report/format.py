@@ -74,6 +74,18 @@ def compact(given: Range, unit: str) -> str:
     return f"{typical} ({bounds(given, unit).removesuffix(typical[typical.index(' ') :])})"
 
 
+def cost(given: Range | None, unit: str, *, known: bool = True) -> tuple[str, str]:
+    """Typical value, and its range below it; what has no cost is no device, unless nothing is known."""
+    if given is None:
+        return (NO_DEVICE if known else MISSING), ""
+    return quantity(given.typical, unit), "" if given.low == given.high else bounds(given, unit)
+
+
+def score(value: float | None) -> str:
+    """An accuracy, or a dash."""
+    return MISSING if value is None else f"{value:.3f}"
+
+
 def with_error(value: float | None, error: float | None) -> str:
     """An accuracy or a difference with its standard error, to a tenth of a point.
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from physnn.report.cells import Range, cells_of
+from physnn.report.cells import cells_of
 from physnn.report.costs import Bill, bills
 from physnn.report.extras import need, rendered
 from physnn.report.figures import WIDTH, draw_accuracy_energy, draw_cosines, draw_shares, styles
 from physnn.report.files import write_whole
-from physnn.report.format import MISSING, NO_DEVICE, bounds, change, listing, plural, quantity, with_error
-from physnn.report.rows import Row, grouped, outcomes, pareto, summarise
+from physnn.report.format import MISSING, bounds, change, cost, listing, plural, quantity, score, with_error
+from physnn.report.rows import Row, each_once, grouped, outcomes, pareto, summarise
 from physnn.report.svg import blank, drawing, inline
 from physnn.report.words import summary
 
@@ -120,12 +120,12 @@ def _line(row: Row) -> dict[str, Any]:
         "place": row.place,
         "seeds": str(row.done) + (f" of {total}" if (total := row.done + row.failed + row.refused) != row.done else ""),
         "accuracy": with_error(row.accuracy, row.error),
-        "errors": f"{_number(row.seed_error)}, {_number(row.image_error)}" if row.done else "",
-        "controls": f"{_number(row.linear)}, {_number(row.frozen_hidden)}" if row.done else MISSING,
-        "inference": _cost(row.inference, row.done, "J"),
-        "training": _cost(row.training, row.done, "J"),
-        "to_target": _cost(row.to_target, row.done, "J") if row.to_target else None,
-        "latency": _cost(row.latency, 0, "s"),
+        "errors": f"{score(row.seed_error)}, {score(row.image_error)}" if row.done else "",
+        "controls": f"{score(row.linear)}, {score(row.frozen_hidden)}" if row.done else MISSING,
+        "inference": cost(row.inference, "J", known=row.done > 0),
+        "training": cost(row.training, "J", known=row.done > 0),
+        "to_target": cost(row.to_target, "J", known=row.done > 0) if row.to_target else None,
+        "latency": cost(row.latency, "s", known=False),
         "unverified": str(row.unverified) if row.inference or row.training else MISSING,
     }
 
@@ -140,17 +140,6 @@ def _cosine_line(row: Row) -> dict[str, str]:
     }
 
 
-def _cost(given: Range | None, done: int, unit: str) -> tuple[str, str]:
-    """Typical value, and its range below it."""
-    if given is None:
-        return (NO_DEVICE if done else MISSING), ""
-    return quantity(given.typical, unit), "" if given.low == given.high else bounds(given, unit)
-
-
-def _number(value: float | None) -> str:
-    return MISSING if value is None else f"{value:.3f}"
-
-
 def _constants(row: Row) -> tuple[str, ...]:
     """Names of a row's unverified constants; their number where the record holds no names."""
     unnamed = row.unverified - len(row.unverified_names)
@@ -159,8 +148,5 @@ def _constants(row: Row) -> tuple[str, ...]:
 
 def _by_entry(rows: Sequence[Row], entries: Callable[[Row], Sequence[str]]) -> list[tuple[str, str]]:
     """Each entry once, with the places that it belongs to."""
-    places: dict[str, dict[str, None]] = {}
-    for row in rows:
-        for entry in entries(row):
-            places.setdefault(entry, {})[row.place] = None
-    return [(entry, listing(list(found))) for entry, found in places.items()]
+    found = each_once(rows, entries)
+    return [(entry, listing(list(dict.fromkeys(row.place for row in where)))) for entry, where in found.items()]

@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from physnn.report.cells import Range, cells_of
+from physnn.report.cells import cells_of
 from physnn.report.extras import need, rendered
 from physnn.report.files import write_whole
-from physnn.report.format import MISSING, NO_DEVICE, bounds, change, listing, plural, quantity, with_error
+from physnn.report.format import MISSING, change, cost, listing, plural, score, with_error
 from physnn.report.grid import MARGIN, Grid, Reason, grid
 from physnn.report.heat_map import heat_map
-from physnn.report.rows import Row
+from physnn.report.rows import Row, each_once
 from physnn.report.svg import drawing, inline
 from physnn.report.table import ASCII
 from physnn.report.words import summary
@@ -46,7 +46,7 @@ def matrix_table(results: Mapping[str, Any], console: Console) -> None:
     def text(content: str, style: str = "") -> Text:
         return Text(content.translate(ASCII) if plain else content, style=style)
 
-    controls = f"linear readout {_number(found.linear)}, frozen hidden layers {_number(found.frozen_hidden)}"
+    controls = f"linear readout {score(found.linear)}, frozen hidden layers {score(found.frozen_hidden)}"
     title = text(f"{found.dataset}: {controls}")
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0, show_edge=False)
     table.add_column("rule")
@@ -118,7 +118,7 @@ def _context(results: Mapping[str, Any], command: str, markup: Callable[[str], s
         "title": str(described.get("name") or "Learning rules and substrates"),
         "counts": {status: sum(cell["status"] == status for cell in cells) for status in ("done", "failed", "refused")},
         "total": plural(len(cells), "cell"),
-        "controls": f"linear readout {_number(found.linear)}, frozen hidden layers {_number(found.frozen_hidden)}",
+        "controls": f"linear readout {score(found.linear)}, frozen hidden layers {score(found.frozen_hidden)}",
         "picture": picture,
         "substrates": found.substrates,
         "lines": [(rule, [_place(found, rule, place) for place in found.substrates]) for rule in found.rules],
@@ -153,10 +153,10 @@ def _pair(row: Row) -> dict[str, Any]:
         "first": change(row.first_start, row.first_end),
         "last": change(row.last_start, row.last_end),
         "label": row.gradient_label or MISSING,
-        "inference": _cost(row.inference, "J"),
-        "training": _cost(row.training, "J"),
-        "to_target": _cost(row.to_target, "J") if row.to_target or not row.training else ("not reached", ""),
-        "latency": _cost(row.latency, "s"),
+        "inference": cost(row.inference, "J"),
+        "training": cost(row.training, "J"),
+        "to_target": cost(row.to_target, "J") if row.to_target or not row.training else ("not reached", ""),
+        "latency": cost(row.latency, "s"),
     }
 
 
@@ -164,21 +164,7 @@ def _reason(reason: Reason) -> dict[str, Any]:
     return {"number": reason.number, "status": reason.status, "text": reason.text, "where": reason.where}
 
 
-def _cost(given: Range | None, unit: str) -> tuple[str, str]:
-    """Typical value, and its range below it."""
-    if given is None:
-        return NO_DEVICE, ""
-    return quantity(given.typical, unit), "" if given.low == given.high else bounds(given, unit)
-
-
 def _each_once(rows: Sequence[Row], entries: Callable[[Row], Sequence[str]]) -> list[tuple[str, str]]:
     """Each entry with the substrates that it belongs to."""
-    places: dict[str, dict[str, None]] = {}
-    for row in rows:
-        for entry in entries(row):
-            places.setdefault(entry, {})[row.run_on] = None
-    return [(entry, listing(list(found))) for entry, found in places.items()]
-
-
-def _number(value: float | None) -> str:
-    return MISSING if value is None else f"{value:.3f}"
+    found = each_once(rows, entries)
+    return [(entry, listing(list(dict.fromkeys(row.run_on for row in where)))) for entry, where in found.items()]

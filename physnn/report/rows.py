@@ -198,3 +198,12 @@ def _energy(row: Row) -> float:
 def _beats(one: Row, other: Row) -> bool:
     a, b = (-_energy(one), one.accuracy or 0.0), (-_energy(other), other.accuracy or 0.0)
     return a != b and a[0] >= b[0] and a[1] >= b[1]
+
+
+def each_once(rows: Sequence[Row], entries: Callable[[Row], Sequence[str]]) -> dict[str, list[Row]]:
+    """Each entry with the rows that it belongs to."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        for entry in entries(row):
+            found.setdefault(entry, []).append(row)
+    return found
