@@ -6,7 +6,7 @@ Settings were chosen on the validation part.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,8 +19,7 @@ from physnn.media import CrossEntropy, Network, Source, SquaredError, Waveguide
 from physnn.media.energy import EnergyLayer, energy_network
 from physnn.media.hamiltonian import Hamiltonian, hamiltonian_network
 from physnn.media.potential import Potential, harmonic
-from physnn.media.ring import Ring
-from physnn.studies.recipes import Recipe, Sizes
+from physnn.studies.recipes import Recipe, Sizes, rings
 from physnn.substrate.profile_schema import Profile
 from physnn.substrate.profiles import find_profile
 
@@ -58,14 +57,6 @@ def oscillators(width: int, hidden: Sizes, classes: int) -> Network:
     hardening = Potential("k*x**2/2 + b*x**4/4", values, trainable=("b",), least={"b": 0.05})
     layers = [Hamiltonian("hidden", size, hardening), Hamiltonian("output", classes, harmonic())]
     return hamiltonian_network([Source("input", width), *layers], gain=(2.5, 1.0))
-
-
-def rings(width: int, hidden: Sizes, classes: int) -> Network:
-    """Rings whose rest, 0.2, is near enough to the floor that they rectify."""
-    sizes = zip([f"hidden{n}" for n in range(1, len(hidden) + 1)] + ["output"], (*hidden, classes), strict=True)
-    cells = [Ring(name, size, 1.0, 0.9, 0.5, trainable=()) for name, size in sizes]
-    network = Network.layered([Source("input", width), *cells], gain=2.0, readout="mean")
-    return replace(network, readout=replace(network.readout, skip=1))  # the mean over the steps, rest before left out
 
 
 def _rings(rule: str) -> Recipe:
