@@ -108,7 +108,7 @@ class TorchSubstrate:
         from rest, 1 in the second, and so on.
         """
         steps = self.placed.steps(duration)
-        tensors = {name: self.asarray(value) for name, value in inputs.items()}
+        tensors = {name: self.asarray(value).clone() for name, value in inputs.items()}  # the trace is its own
         seed = self.placed.seed + (self._runs << 32)
         self.placed.check_record(record)
         trace = Run(self.stepper, self.held, tensors, self.placed.step, seed, state, record).advance(steps)

@@ -78,7 +78,7 @@ class Recording:
         Raises
         ------
         NumericsError
-            A number of a field, an output or the last state is not finite.
+            A number of a kept field, signal or output, or of the last state, is not finite.
         """
         laid = dict[tuple[int, ...], Tensor]()
         fields, outputs = (
@@ -89,7 +89,7 @@ class Recording:
         for name, value in state.items():
             if isinstance(value, torch.Tensor) and id(value) not in ends:
                 check_finite(name, value, dt)
-        sent = {name: self._laid_out(name, values, laid) for name, values in self.sent.items()}
+        sent = {name: self._laid_out(name, values, laid, dt) for name, values in self.sent.items()}
         return fields | {name: self._lasting(wave) for name, wave in self.played.items()}, sent, outputs
 
     def _plan(self, name: str, site: Site) -> None:
@@ -110,16 +110,13 @@ class Recording:
     def _asked(self, name: str) -> bool:
         return self.wanted is None or name in self.wanted
 
-    def _laid_out(
-        self, name: str, values: list[Tensor], laid: dict[tuple[int, ...], Tensor], checked: float | None = None
-    ) -> Tensor:
+    def _laid_out(self, name: str, values: list[Tensor], laid: dict[tuple[int, ...], Tensor], dt: float) -> Tensor:
         """Entries as one array; those of a wave that never changes share their numbers."""
         key = tuple(map(id, values))
         if key not in laid:
             still = all(value is values[0] for value in values)
             wave = values[0].unsqueeze(1) if still else torch.stack(values, dim=1)
-            if checked is not None:
-                check_finite(name, wave, checked)
+            check_finite(name, wave, dt)
             laid[key] = wave.expand(-1, self.entries, *(-1,) * (wave.ndim - 2)) if still else wave
         return laid[key]
 

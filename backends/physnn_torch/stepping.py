@@ -16,9 +16,9 @@ from physnn.equations import Event, Population, Trace
 from physnn.equations.interpreter import whole_steps
 from physnn.equations.parse import TIME
 from physnn.equations.surrogate import REST_OVER
-from physnn.errors import ParameterError, ShapeError
+from physnn.errors import NumericsError, ParameterError, ShapeError
 from physnn_torch.compiled import Tensor
-from physnn_torch.engine import Engine
+from physnn_torch.engine import Engine, is_finite
 from physnn_torch.recording import Recording, check_finite
 from physnn_torch.site import Site
 
@@ -213,7 +213,10 @@ class Run:
     def _trace(self) -> Trace:
         for name, value in self.inputs.items():
             port = self.system.inputs[name]
-            check_finite(f"{port.population}.{port.variable}", value, self.dt)
+            timed = value.ndim == len(self.system.populations[port.population].shape) + 2
+            used = value[:, : self.state["step"] - self.first + 1] if timed else value
+            if not is_finite(used):
+                raise NumericsError(f"{port.population}.{port.variable} is not finite: what is driven in at {name!r}")
         fields, sent, outputs = self.recording.waves(self.state, self.dt)
         return Trace(self.dt, fields, sent, outputs, self.state, self.first * self.dt)
 

@@ -308,6 +308,11 @@ class _Builder:
                 raise EquationError(f"{self.where}: parameter {name!r} has no value; give it in `values`")
             if name in self.values:
                 checked[name] = self._checked_value(variable)
+                if variable.least is not None and np.any(checked[name] < variable.least):
+                    raise ParameterError(
+                        f"{self.where}: {name!r} starts at {np.min(checked[name])} {variable.unit}, below the "
+                        f"{variable.least} that it is declared to be at least"
+                    )
         return checked
 
     def _checked_value(self, variable: Variable) -> np.ndarray:

@@ -24,8 +24,8 @@ from physnn.equations.population import Event, Population, Variable
 from physnn.equations.system import System
 from physnn.errors import CapabilityError
 
-REST_OVER = 1e-5
-"""A rest shorter than this share of a step is over; single precision counts hundreds of steps to that."""
+REST_OVER = 1e-3
+"""A rest shorter than this share of a step is over; single precision counts three hundred steps to that."""
 
 
 def with_slopes(system: System) -> System:

@@ -10,7 +10,7 @@ from physnn.report.cells import Cell, cells_of, value_at
 from physnn.report.rows import Row, mean, summarise
 
 MARGIN = 0.03
-"""of accuracy above frozen hidden layers [1] from which trained hidden layers are said to have helped"""
+"""of accuracy above untrained waveguides [1] from which trained hidden layers are said to have helped"""
 NO_COSINE = "no cosine"
 
 
@@ -43,7 +43,7 @@ class Grid:
     linear: float | None
     """Mean test accuracy of the linear readout [1]."""
     frozen_hidden: float | None
-    """Mean test accuracy of the network with frozen hidden layers [1]."""
+    """Mean test accuracy of a readout of untrained waveguides, whatever medium a rule needs itself [1]."""
 
     def number(self, rule: str, substrate: str, *statuses: str) -> int | None:
         """The number of the reason why a pair is refused or failed (or of the statuses given); None where there is
@@ -56,7 +56,7 @@ class Grid:
         return None
 
     def helped(self, row: Row) -> bool:
-        """Whether a pair lies `MARGIN` above the frozen hidden layers; true where either is not known."""
+        """Whether a pair lies `MARGIN` above the untrained waveguides; true where either is not known."""
         if row.accuracy is None or self.frozen_hidden is None:
             return True
         return row.accuracy >= self.frozen_hidden + MARGIN

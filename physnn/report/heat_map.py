@@ -186,7 +186,7 @@ def _rectangle(axes: Axes, place: tuple[int, int], **look: Any) -> None:
 
 def _controls(bar: Axes, found: Grid) -> None:
     """Marks on a colour bar; the name of the lower control stands to the left of its mark, the other's to the right."""
-    named = (("linear readout", found.linear), ("frozen hidden layers", found.frozen_hidden))
+    named = (("linear readout", found.linear), ("untrained waveguides", found.frozen_hidden))
     known = sorted(((value, name) for name, value in named if value is not None), reverse=True)
     across = bar.get_xaxis_transform()
     for (value, name), side in zip(known, ("left", "right"), strict=False):
@@ -209,7 +209,7 @@ def _key(figure: Figure, found: Grid, sides: _Sides) -> None:
         for status in statuses
     ]
     if not all(found.helped(row) for row in found.rows.values()):
-        said = f"less than {100 * MARGIN:.0f} points above frozen hidden layers"
+        said = f"less than {100 * MARGIN:.0f} points above untrained waveguides"
         handles.append(line([], [], color=INK, marker="v", linewidth=0, markersize=4, label=said))
     if handles:
         where = (sides.names / sides.width, 0.0)

@@ -29,7 +29,7 @@ COLUMN, RULE = 9, 20
 TEMPLATE = "matrix.html.j2"
 LEGEND = (
     "test accuracy; below it the cosine of the first layer's update and the gradient, start→end; beside refused and"
-    f" failed the number of the reason. * less than {100 * MARGIN:.0f} points above frozen hidden layers"
+    f" failed the number of the reason. * less than {100 * MARGIN:.0f} points above untrained waveguides"
 )
 
 
@@ -46,7 +46,7 @@ def matrix_table(results: Mapping[str, Any], console: Console) -> None:
     def text(content: str, style: str = "") -> Text:
         return Text(content.translate(ASCII) if plain else content, style=style)
 
-    controls = f"linear readout {score(found.linear)}, frozen hidden layers {score(found.frozen_hidden)}"
+    controls = f"linear readout {score(found.linear)}, untrained waveguides {score(found.frozen_hidden)}"
     title = text(f"{found.dataset}: {controls}")
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=0, show_edge=False)
     table.add_column("rule")
@@ -118,7 +118,7 @@ def _context(results: Mapping[str, Any], command: str, markup: Callable[[str], s
         "title": str(described.get("name") or "Learning rules and substrates"),
         "counts": {status: sum(cell["status"] == status for cell in cells) for status in ("done", "failed", "refused")},
         "total": plural(len(cells), "cell"),
-        "controls": f"linear readout {score(found.linear)}, frozen hidden layers {score(found.frozen_hidden)}",
+        "controls": f"linear readout {score(found.linear)}, untrained waveguides {score(found.frozen_hidden)}",
         "picture": picture,
         "substrates": found.substrates,
         "lines": [(rule, [_place(found, rule, place) for place in found.substrates]) for rule in found.rules],

@@ -100,7 +100,7 @@ def lines(records: Mapping[str, Record]) -> Iterator[Line]:
     """Accuracies beside the controls; what learning in hidden layers is worth; the angle of feedback alignment."""
     for dataset in DATASETS:
         beside = _of(records, dataset, "controls")
-        for name, what in (("linear", "linear readout of the pixels"), ("frozen", "hidden layers as drawn")):
+        for name, what in (("linear", "linear readout of the pixels"), ("frozen", "untrained waveguides")):
             yield Line(f"{dataset}, control: {what}", [record[name] for record in beside.values()])
         for rule in RECIPES:
             found = _of(records, dataset, rule)
@@ -112,7 +112,7 @@ def lines(records: Mapping[str, Record]) -> Iterator[Line]:
         if recipe.supervised:
             found = _of(records, TELLING, rule)
             gained = [found[seed]["test"] - beside[seed]["frozen"] for seed in found if seed in beside]
-            yield Line(f"{TELLING}, {rule}: gained over hidden layers as drawn", gained, MARGIN)
+            yield Line(f"{TELLING}, {rule}: gained over untrained waveguides", gained, MARGIN)
     for dataset in DATASETS:
         found = _of(records, dataset, "feedback-alignment")
         widest = [max(angles(record["end"]["cosines"])[:-1]) for record in found.values()]
@@ -126,7 +126,12 @@ def lines(records: Mapping[str, Record]) -> Iterator[Line]:
 
 def angles(cosines: Mapping[str, float]) -> list[float]:
     """Angles [degrees] of layers in their order."""
-    return [math.degrees(math.acos(min(max(value, -1.0), 1.0))) for value in cosines.values()]
+    return [math.degrees(math.acos(min(max(_number(value), -1.0), 1.0))) for value in cosines.values()]
+
+
+def _number(value: float | None) -> float:
+    """A number of a record, in which what was not finite is null."""
+    return math.nan if value is None else value
 
 
 def _key(dataset: str, rule: str, seed: int) -> str:
@@ -149,7 +154,7 @@ def _beside(found: Mapping[int, Record], controls: Mapping[int, Record]) -> str:
         linear, frozen = (fmean(record[kind] for record in controls.values()) for kind in ("linear", "frozen"))
         told.append(f"linear {linear:.4f}, frozen {frozen:.4f}")
     told.append(f"validation {fmean(record['validation'] for record in known):.4f}")
-    told.append(f"loss {fmean(record['end']['loss'] for record in known):.2g}")
+    told.append(f"loss {fmean(_number(record['end']['loss']) for record in known):.2g}")
     told.append(_aligned(known))
     told.append(f"{fmean(record['cpu_s'] for record in known):.0f} s on a processor")
     return "; ".join(told)
@@ -160,7 +165,7 @@ def _aligned(known: Sequence[Record]) -> str:
     if any(record[when]["cosines"] is None for record in known for when in ("start", "end")):
         return "no cosine: " + next(r[w]["reason"] for r in known for w in ("start", "end") if r[w].get("reason"))
     ends = [
-        [fmean(values) for values in zip(*(record[when]["cosines"].values() for record in known), strict=True)]
+        [fmean(map(_number, values)) for values in zip(*(r[when]["cosines"].values() for r in known), strict=True)]
         for when in ("start", "end")
     ]
     return "cosines " + " -> ".join(", ".join(f"{value:.3f}" for value in end) for end in ends)

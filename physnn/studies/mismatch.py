@@ -5,7 +5,8 @@ mismatch and every xi standard normal, drawn once a die,
 
     z = W (1 + m xi_w) x + m xi_o + noise,    x' = (1 + m xi_g) tanh((1 + m xi_k) z),    the output x' = (1 + m xi_g) z
 
-a bias being the weight of a constant line. The noise is drawn anew at each use of a detector, on the way back too.
+a bias being the weight of a constant line. The noise is that of detectors in front of the repeaters, drawn anew at each
+use, on the way back too; it is not amplified by the next weights, as noise behind the tanh would be.
 
 Four ways to the weights: in silico (trained on the ideal twin, then written to the die); in place (the error returns
 through the die itself); physics-aware (through the twin, about the waves measured on the die); twin gradient (through

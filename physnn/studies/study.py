@@ -7,14 +7,30 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from physnn import __version__
+import physnn
 from physnn.experiments.outcome import outcome
+from physnn.substrate.registry import backend_folders
 
 Record = Mapping[str, Any]
+_ONLY_TELLS = ("cli", "report", "testing")
+"""rooms of the package that compute nothing of a training"""
+
+
+@cache
+def sources() -> str:
+    """A hash of the Python text of this package and of the installed backends."""
+    home = Path(physnn.__file__).parent
+    files = [path for path in home.rglob("*.py") if path.relative_to(home).parts[0] not in _ONLY_TELLS]
+    files += [path for folder in backend_folders() for path in folder.rglob("*.py")]
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -28,9 +44,9 @@ class Task:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of everything that decides the record: what is called, with what, by which version."""
+        """A hash of everything that decides the record: what is called, with what, and the program text."""
         called = f"{self.function.__module__}.{self.function.__qualname__}"
-        decided = json.dumps([__version__, called, dict(self.arguments)], sort_keys=True)
+        decided = json.dumps([sources(), called, dict(self.arguments)], sort_keys=True)
         return hashlib.sha256(decided.encode()).hexdigest()[:16]
 
     def run(self) -> dict[str, Any]:

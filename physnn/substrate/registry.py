@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
 
 from physnn.equations import System
 from physnn.errors import CapabilityError, UnknownNameError
@@ -113,6 +115,13 @@ def backend_of(profile: Profile) -> str:
     raise CapabilityError(
         f"profile {profile.name!r} runs on backend {wanted}, which is not installed; installed: {here}"
     )
+
+
+def backend_folders() -> tuple[Path, ...]:
+    """Folders of the packages that hold the installed backends."""
+    tops = {point.module.partition(".")[0] for point in _installed().values()}
+    places = [spec.submodule_search_locations for top in sorted(tops) if (spec := find_spec(top)) is not None]
+    return tuple(Path(folder) for found in places for folder in found or ())
 
 
 def _installed() -> dict[str, EntryPoint]:

@@ -59,7 +59,7 @@ def test_three_points_above_the_frozen_layers_or_it_is_said(parity):
     assert "0.897*" in printed(parity) and "0.899*" not in printed(parity)
     with drawing():
         figure = heat_map(found, reasons=False)
-    assert "less than 3 points above frozen hidden layers" in [t.get_text() for t in figure.legends[0].get_texts()]
+    assert "less than 3 points above untrained waveguides" in [t.get_text() for t in figure.legends[0].get_texts()]
 
 
 def test_every_pair_shows_its_numbers_in_both_panels(parity):
@@ -75,7 +75,7 @@ def test_every_pair_shows_its_numbers_in_both_panels(parity):
     (one,) = [reason.number for reason in found.reasons if reason.status == "no cosine"]
     (other,) = [reason.number for reason in found.reasons if reason.status == "refused"]
     assert said.count(str(one)) == 1 and said.count(str(other)) == 1
-    assert any("linear readout 0.915" in text for text in said) and any("layers 0.868" in text for text in said)
+    assert any("linear readout 0.915" in text for text in said) and any("waveguides 0.868" in text for text in said)
     below = figure.texts[-1].get_text()
     assert "events have no slope" in below and "128 dB" in below
 
@@ -109,7 +109,7 @@ def test_the_file_is_an_svg_and_the_same_for_the_same_results(parity, tmp_path):
 def test_the_table_fits_80_columns(parity):
     said = printed(parity)
     assert max(map(len, said.splitlines())) <= 80
-    assert "linear readout 0.915, frozen hidden layers 0.868" in said
+    assert "linear readout 0.915, untrained waveguides 0.868" in said
     assert "refused 2" in said and said.count("128 dB") == 1 and "…" not in said
 
 

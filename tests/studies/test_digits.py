@@ -98,9 +98,9 @@ def test_margins_are_taken_seed_by_seed():
     records |= {f"{TELLING}-oja-0": record(0.9), f"{TELLING}-concurrent-1": record(0.98)}
     records |= {f"{TELLING}-concurrent-2": record(0.5)}  # without its control
     found = table(records)
-    line = found[f"{TELLING}, concurrent: gained over hidden layers as drawn"]
+    line = found[f"{TELLING}, concurrent: gained over untrained waveguides"]
     assert line.measured == [pytest.approx(0.04)] and line.least == MARGIN and line.met is True
-    assert f"{TELLING}, oja: gained over hidden layers as drawn" not in found
+    assert f"{TELLING}, oja: gained over untrained waveguides" not in found
     note = found[f"{TELLING}, concurrent: test accuracy"].note
     assert "linear 0.9200, frozen 0.9350" in note and "0.900, 0.800, 1.000 -> 0.900, 0.800, 1.000" in note
 
