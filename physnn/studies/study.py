@@ -12,7 +12,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import physnn
 from physnn.experiments.outcome import outcome
 from physnn.substrate.registry import backend_folders
 
@@ -24,7 +23,7 @@ _ONLY_TELLS = ("cli", "report", "testing")
 @cache
 def sources() -> str:
     """A hash of the Python text of this package and of the installed backends."""
-    home = Path(physnn.__file__).parent
+    home = Path(__file__).parents[1]
     files = [path for path in home.rglob("*.py") if path.relative_to(home).parts[0] not in _ONLY_TELLS]
     files += [path for folder in backend_folders() for path in folder.rglob("*.py")]
     digest = hashlib.sha256()

@@ -339,13 +339,13 @@ class TestRefusals:
     @pytest.mark.parametrize(
         "text, why, options",
         [
-            ("dv/dt = (z - v)/tau : 1", "events", {"events": [Event("spike", "v > 1", {"v": "0"})]}),
-            ("v+ = tanh(z) : 1", "maps", {}),
-            ("dv/dt = w : 1\ndw/dt = (z - v - w*tau)/tau**2 : 1/s", "2 states", {}),
-            ("dv/dt = (z - v**3)/tau : 1", "not a linear relaxation", {}),
-            ("dv/dt = -z*v/tau : 1", "not a linear relaxation", {}),
+            ("dv/dt = (z - v)/tau : 1", "fire spikes", {"events": [Event("spike", "v > 1", {"v": "0"})]}),
+            ("v+ = tanh(z) : 1", "act at once", {}),
+            ("dv/dt = w : 1\ndw/dt = (z - v - w*tau)/tau**2 : 1/s", "2 amplitudes", {}),
+            ("dv/dt = (z - v**3)/tau : 1", "decay at a fixed rate", {}),
+            ("dv/dt = -z*v/tau : 1", "decay at a fixed rate", {}),
             ("dv/dt = (z - v)/tau + xi/sqrt(tau) : 1", "noise", {}),
-            ("dv/dt = (z - v)/tau : 1", "projections", {"projections": {"v": "max(v, 0)"}}),
+            ("dv/dt = (z - v)/tau : 1", "act at once", {"projections": {"v": "max(v, 0)"}}),
         ],
         ids=["LIF", "map", "two states", "cubic", "product", "noise", "projection"],
     )
