@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -207,10 +207,7 @@ def identity_of(rule: Rule, settings: Settings, objective: Objective, seed: int)
     """What a checkpoint must know of a training to be continued by no other: rule, settings, objective, seed."""
     digital = {prefix: [repr(layer) for layer in head.layers] for prefix, head in objective.digital.items()}
     sought = {"readout": repr(objective.readout), "loss": repr(objective.loss), "duration": objective.duration}
-    names = [f.name for f in fields(rule) if f.name != "name"] if is_dataclass(rule) else list[str]()
-    values = {name: getattr(rule, name) for name in names}
-    own = {name: value for name, value in values.items() if isinstance(value, bool | int | float | str | tuple)}
-    told = asdict(settings) | {"objective": sought, "digital": digital, "rule": own}
+    told = asdict(settings) | {"objective": sought, "digital": digital}
     return {"rule": rule.name, "settings": told, "training_seed": seed}
 
 
