@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from physnn.equations import Interpreter, System, Trace
 from physnn.equations.parse import STEP, TIME
 from physnn.equations.run import Run
+from physnn.equations.schedule import Joint, Task
 from physnn.equations.surrogate import rest_name
 from physnn.errors import ShapeError, UnknownNameError
 
@@ -83,16 +84,27 @@ def environment(
             run.environment[population][variable] = np.broadcast_to(np.asarray(value), shape)[None]
         except ValueError:
             raise ShapeError(f"about: {key!r} has shape {np.shape(value)}, its population {shape}") from None
-    for name, arrival in system.schedule:
+    for name, arrival in _tasks(system, given, run):
         population_here = system.populations[name]
         if arrival and f"{name}.{arrival}" not in given:
-            run.receive(population_here, arrival, delayed=False)
+            run.receive(population_here, arrival)
         elif not arrival and not all(f"{name}.{unknown}" in given for unknown in population_here.constraints):
             run.solve(population_here, population_here.constraints)
     return {
         name: {key: _single(system, name, key, value) for key, value in here.items()}
         for name, here in run.environment.items()
     }
+
+
+def _tasks(system: System, given: Collection[str], run: Run) -> Iterator[Task]:
+    """What must be received or solved, in order; constraints that need each other are solved on the way."""
+    for task in system.schedule:
+        if not isinstance(task, Joint):
+            yield task
+        elif all(f"{p}.{own}" in given for p in task.populations for own in system.populations[p].constraints):
+            yield from task.arrivals
+        else:
+            run.solve_joint(task)
 
 
 def _addressed(system: System, key: str) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sparse
 from numpy.typing import NDArray
+from scipy.sparse.linalg import splu
 
 from physnn.analysis.matrices import Matrix, coupling_matrices
 from physnn.analysis.point import Environment, Point, environment
@@ -25,6 +26,9 @@ from physnn.analysis.slopes import Blocks, Slopes
 from physnn.equations import Interpreter, Population, System
 from physnn.equations.generate import function
 from physnn.errors import CapabilityError, NumericsError, ParameterError
+
+_COLUMNS = 512
+"""so many are solved for at once, as full columns"""
 
 
 @dataclass(frozen=True)
@@ -170,9 +174,11 @@ class Linearisation:
     def _eliminated(self, blocks: Blocks, group: str) -> tuple[Matrix, Matrix]:
         """Arrivals and unknowns as they follow from one group of known quantities.
 
-        With arrivals and unknowns q = N q + R known, and N nilpotent since there is no loop without delay,
+        With arrivals and unknowns q = N q + R known, and N nilpotent where there is no loop without delay,
         q = (1 + N + N^2 + ...) R known.
         """
+        if self.system.joints:
+            return self._solved_together(blocks, group)
         arrivals, unknowns = self._known(blocks, group)
         all_arrivals, all_unknowns = arrivals, unknowns
         while arrivals.nnz or unknowns.nnz:
@@ -180,6 +186,29 @@ class Linearisation:
             arrivals, unknowns = self._now @ signals, self._solved(blocks, blocks["constraints", "arrivals"] @ arrivals)
             all_arrivals, all_unknowns = all_arrivals + arrivals, all_unknowns + unknowns
         return all_arrivals, all_unknowns
+
+    def _solved_together(self, blocks: Blocks, group: str) -> tuple[Matrix, Matrix]:
+        """Arrivals and unknowns where they hang on each other:  a - K g(a, u) = K g(known),  F(a, u) = -F(known)."""
+        count = self.slopes.sizes["arrivals"]
+        through = [self._now @ blocks["signals", name] for name in ("arrivals", "unknowns")]
+        own = [blocks["constraints", name] for name in ("arrivals", "unknowns")]
+        whole = sparse.block_array([[sparse.eye_array(count) - through[0], -through[1]], own]).tocsc()
+        try:
+            factors = splu(whole)
+        except RuntimeError:
+            names = " and ".join(map(repr, sorted(self.system.joints)))
+            raise NumericsError(
+                f"the constraints of {names} do not determine their unknowns here; choose another `about`"
+            ) from None
+        if group in ("arrivals", "lines"):
+            arrivals, residuals = self._known(blocks, group)
+        else:
+            arrivals, residuals = self._now @ blocks["signals", group], -blocks["constraints", group]
+        known = sparse.vstack([arrivals, residuals]).tocsc()
+        columns = range(0, known.shape[1], _COLUMNS)
+        parts = [sparse.csr_array(factors.solve(known[:, k : k + _COLUMNS].toarray())) for k in columns]
+        found = sparse.hstack(parts).tocsr() if parts else known.tocsr()
+        return found[:count], found[count:]
 
     def _total(self, blocks: Blocks, rows: str, group: str, follows: tuple[Matrix, Matrix]) -> Matrix:
         """How some rows depend on a group, directly and through what follows from it."""

@@ -128,7 +128,7 @@ class Interpreter:
             raise NumericsError(
                 f"no stationary state after {sweeps} sweeps (last change {change:.2g}); run it in time instead"
             )
-        run.resolve(delayed=False)
+        run.resolve()
         run.record()
         return run.trace(run.state, steady=True)
 

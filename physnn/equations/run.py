@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from physnn import streams
 from physnn.equations.coupling import Coupling
 from physnn.equations.generate import function
+from physnn.equations.joint import Kept, solve_joint
 from physnn.equations.newton import solve
 from physnn.equations.operators import Dense
 from physnn.equations.parse import STEP, TIME
 from physnn.equations.population import Population
+from physnn.equations.schedule import Joint, Task
 from physnn.equations.stationary import residuals
 from physnn.equations.surrogate import REST_OVER, rest_name
 from physnn.equations.system import System
@@ -162,26 +164,39 @@ class Run:
         values = compiled(xp, *(here[n] for n in names))
         return [np.broadcast_to(value, (self.batch, *population.shape)) for value in values]
 
-    def resolve(self, delayed: bool = True) -> None:
+    def resolve(self) -> None:
         """Deliver all signals and solve all constraints at the present states."""
-        for name, arrival in self.system.schedule:
+        for task in self.system.schedule:
+            if isinstance(task, Joint):
+                self.solve_joint(task)
+                continue
+            name, arrival = task
             population = self.system.populations[name]
             if arrival:
-                self.receive(population, arrival, delayed)
+                self.receive(population, arrival)
             else:
                 self.solve(population, population.constraints)
         for coupling in self.system.couplings.values():
             self.signal(coupling)
 
-    def receive(self, population: Population, arrival: str, delayed: bool = True) -> None:
+    def receive(self, population: Population, arrival: str) -> None:
         """Sum what arrives at a population under one name."""
-        here = self.environment[population.name]
-        total = np.zeros((self.batch, *population.shape), here[arrival].dtype)
-        for coupling in self.system.arriving(population.name, arrival):
-            sent = self.in_flight(coupling) if delayed else self.signal(coupling)
+        self.environment[population.name][arrival] = self.given((population.name, arrival))
+
+    def given(self, task: Task, inside: frozenset[str] = frozenset()) -> NDArray:
+        """The sum of what arrives under one name by couplings that are not `inside`."""
+        name, arrival = task
+        kind = complex if self.system.populations[name].variables[arrival].complex else float
+        total = np.zeros((self.batch, *self.system.populations[name].shape), kind)
+        for coupling in self.system.arriving(name, arrival):
+            sent = None if coupling.name in inside else self.in_flight(coupling)
             if sent is not None:
                 total = total + coupling.operator.apply(xp, self.weights(coupling), sent)
-        here[arrival] = total
+        return total
+
+    def put(self, population: str, values: Mapping[str, NDArray]) -> None:
+        """From now on variables of a population have these values."""
+        self.environment[population] |= values
 
     def weights(self, coupling: Coupling) -> NDArray:
         return self.state[f"{coupling.name}:w"] if coupling.plasticity is not None else self.parameters[coupling.key]
@@ -216,12 +231,27 @@ class Run:
         here |= found
         self.state |= {f"{population.name}.{name}": value for name, value in found.items()}
 
+    def solve_joint(self, joint: Joint) -> None:
+        """Solve constraints that need each other."""
+        start = {
+            (name, unknown): self.environment[name][unknown]
+            for name in joint.populations
+            for unknown in self.system.populations[name].constraints
+        }
+        found = solve_joint(self.system, joint, self, start, Kept())
+        self.state |= {f"{name}.{unknown}": value for (name, unknown), value in found.items()}
+
     def settle(self, name: str) -> None:
-        """Put one population into its stationary state for what arrives now."""
+        """Put one population into its stationary state for what arrives now; those of a joint together."""
         population = self.system.populations[name]
+        joint = self.system.joints.get(name)
         for arrival in population.role("arrival"):
-            self.receive(population, arrival, delayed=False)
+            if joint is None or (name, arrival) not in joint.arrivals:
+                self.receive(population, arrival)
         zero = residuals(population)
+        if joint is not None:
+            self.solve_joint(joint)
+            zero = {own: zero[own] for own in population.dynamic}
         if zero:
             self.solve(population, zero, at_rest=True)
 

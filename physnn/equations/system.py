@@ -19,7 +19,7 @@ from physnn.equations.integrators import stepped
 from physnn.equations.operators import Dense, OneToOne
 from physnn.equations.parse import TIME
 from physnn.equations.population import Population
-from physnn.equations.schedule import Task, loop_message, schedule, topological
+from physnn.equations.schedule import Joint, Task, loop_message, schedule, topological
 from physnn.errors import CapabilityError, EquationError, ParameterError, ShapeError, UnknownNameError, nearest
 
 __all__ = ["Coupling", "Input", "Output", "System"]
@@ -98,9 +98,14 @@ class System:
         return replace(self, populations=populations)
 
     @cached_property
-    def schedule(self) -> tuple[Task, ...]:
+    def schedule(self) -> tuple[Task | Joint, ...]:
         """Arrivals and constraints in an order in which all is known before it is needed within a step."""
         return schedule(self)
+
+    @cached_property
+    def joints(self) -> dict[str, Joint]:
+        """Population -> the joint by which its constraints are solved together with others."""
+        return {name: task for task in self.schedule if isinstance(task, Joint) for name in task.populations}
 
     @cached_property
     def order(self) -> tuple[str, ...]:
@@ -231,9 +236,8 @@ class System:
             variable, shape, given = population.variables[port.variable], population.shape, tuple(value.shape)
             timed = variable.role != "state" and len(given) == len(shape) + 2
             if given[2 if timed else 1 :] != shape or len(given) <= len(shape) or 0 in given:
-                wanted = f"(batch, {_axes(shape)})" + (
-                    f" or (batch, steps, {_axes(shape)})" if variable.role != "state" else ""
-                )
+                axes = ", ".join(map(str, shape))
+                wanted = f"(batch, {axes})" + (f" or (batch, steps, {axes})" if variable.role != "state" else "")
                 raise ShapeError(f"input {name!r} has shape {given}; expected {wanted}")
             if "complex" in str(value.dtype) and not variable.complex:
                 raise ShapeError(
@@ -391,7 +395,3 @@ def _named(items: Iterable[Any], kind: str) -> dict[str, Any]:
             raise EquationError(f"two {kind}s are called {item.name!r}; names must be unique")
         found[item.name] = item
     return found
-
-
-def _axes(shape: tuple[int, ...]) -> str:
-    return ", ".join(map(str, shape))

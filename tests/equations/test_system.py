@@ -18,6 +18,7 @@ from physnn.equations import (
     Population,
     System,
 )
+from physnn.equations.schedule import Joint
 from physnn.errors import CapabilityError, EquationError, ParameterError, PhysnnError, ShapeError, UnknownNameError
 
 LAYER = (
@@ -166,11 +167,11 @@ class TestOrder:
         with pytest.raises(EquationError, match="a -> a"):
             System.of([memoryless("a")], [Coupling("aa", "a", "a", "y", Dense(2, 2), "z")])
 
-    def test_an_unknown_sent_at_once_is_instantaneous_and_a_state_is_not(self):
+    def test_an_unknown_sent_at_once_is_solved_for_and_a_state_is_not(self):
         text = "0 = v - s - v**3 : 1 (solves v)\ns : 1 (arrival)"
         junction = Population.from_text("j", 2, text)
-        with pytest.raises(EquationError, match="j -> j"):
-            System.of([junction], [Coupling("jj", "j", "j", "v", Dense(2, 2), "s")])
+        found = System.of([junction], [Coupling("jj", "j", "j", "v", Dense(2, 2), "s")])
+        assert found.schedule == (Joint((("j", "s"),), ("j",), ("jj",)),)
         assert System.of([layer("a", 2)], [Coupling("aa", "a", "a", "x", Dense(2, 2), "z")]).order == ("a",)
 
     def test_what_a_constraint_does_not_name_may_wait_for_it(self):
