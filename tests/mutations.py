@@ -77,11 +77,11 @@ MUTATIONS = (
         "tests/equations",
     ),
     Mutation(
-        "delay short by one step on torch",
-        "backends/physnn_torch/stepping.py",
+        "delay short by one step in the executor",
+        "physnn/execution/stepping.py",
         "line[-delay]",
         "line[max(1 - delay, -len(line))]",
-        "tests/backends tests/conformance",
+        "tests/execution tests/backends tests/conformance",
     ),
     Mutation(
         "delay short by one step on lines",
@@ -113,7 +113,7 @@ MUTATIONS = (
     ),
     Mutation(
         "line loss without its noise",
-        "backends/physnn_waveguide/lines.py",
+        "backends/physnn_waveguide/detectors.py",
         "10 ** (loss.value / 20)",
         "1.0",
         "tests/backends",

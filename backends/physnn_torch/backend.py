@@ -12,14 +12,21 @@ import torch
 
 from physnn.equations import Companion, System, Trace, companion_inputs
 from physnn.errors import CapabilityError, DeviceError, ParameterError
-from physnn.substrate.contract import APPROXIMATED, REFUSED, SUPPORTED, CompanionSpec, Finding, check_cotangents
+from physnn.execution import Engine, Run
+from physnn.substrate.contract import (
+    APPROXIMATED,
+    REFUSED,
+    SUPPORTED,
+    CompanionSpec,
+    Finding,
+    check_constant,
+    check_cotangents,
+)
 from physnn.substrate.meter import Meter
 from physnn.substrate.placement import PlacedSystem
 from physnn.substrate.profiles import Profile
-from physnn_torch.compiled import Tensor
 from physnn_torch.costs import Cost, cost_of
-from physnn_torch.engine import Engine, is_finite
-from physnn_torch.stepping import Run
+from physnn_torch.tensors import Tensor, Tensors
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -72,10 +79,11 @@ class TorchSubstrate:
         self.placed = placed
         precision = placed.profile.precision
         dtype = _DTYPES[(precision.dtype if precision else None) or "float64"]
-        self.engine = Engine(placed.system, dtype, torch.device(placed.device))
+        self.arrays = Tensors(dtype, torch.device(placed.device))
+        self.engine = Engine(placed.system, self.arrays)
         """of stationary states"""
         self.meter = Meter(host_is_device=True)
-        self.cost = cost_of(placed.system, self.engine.dtype.itemsize)
+        self.cost = cost_of(placed.system, dtype.itemsize)
         self._companions: dict[tuple[CompanionSpec, bool], tuple[Engine, Cost]] = {}
         self._noisy = any(p.noises for p in placed.system.populations.values())
         self._written: dict[str, Tensor] = {}
@@ -86,14 +94,14 @@ class TorchSubstrate:
 
     def asarray(self, values: Any) -> Tensor:
         """Values as a tensor of the substrate's precision and device."""
-        return self.engine.array(values)
+        return self.arrays.array(values)
 
     @cached_property
     def stepper(self) -> Engine:
         """The engine of runs in time: with every integrator's step as a map."""
         discrete = self.placed.system.discrete
         same = discrete is self.placed.system
-        return self.engine if same else Engine(discrete, self.engine.dtype, self.engine.device)
+        return self.engine if same else Engine(discrete, self.arrays)
 
     def run(
         self,
@@ -119,21 +127,22 @@ class TorchSubstrate:
     def steady(self, inputs: Mapping[str, Tensor], tolerance: float = 1e-9) -> Trace:
         """The stationary state for constant inputs."""
         tensors = {name: self.asarray(value) for name, value in inputs.items()}
+        check_constant(self.placed.system, tensors)
         trace, sweeps = self.engine.steady(tensors, self.held, self.reached(tolerance))
         self._count(self.cost, tensors, sweeps)
         return trace
 
     def reached(self, tolerance: float) -> float:
         """A tolerance that numbers of this precision can keep."""
-        return max(tolerance, 16 * torch.finfo(self.engine.dtype).eps)
+        return max(tolerance, 16 * torch.finfo(self.arrays.real).eps)
 
     def companion(self, spec: CompanionSpec, about: Trace) -> TorchCompanion:
         """The reflected wave about an incident trace, through the same weights."""
         companion = self.placed.companion(spec.transport, spec.inputs, discrete=not about.steady)
         kind = spec, about.steady
         if kind not in self._companions:
-            engine = Engine(companion.system, self.engine.dtype, self.engine.device)
-            self._companions[kind] = engine, cost_of(companion.system, self.engine.dtype.itemsize)
+            engine = Engine(companion.system, self.arrays)
+            self._companions[kind] = engine, cost_of(companion.system, self.arrays.real.itemsize)
             self.held |= {k: self.asarray(v) for k, v in self.placed.realise(self.placed.feedback(companion)).items()}
         return TorchCompanion(self, companion, *self._companions[kind], about)
 
@@ -199,12 +208,13 @@ class TorchSubstrate:
         self.placed.check_write(parameters)
         new = {name: self.asarray(value).detach().clone() for name, value in parameters.items()}
         for name, value in new.items():
-            if not is_finite(value):
+            if not self.arrays.is_finite(value):
                 raise ParameterError(f"parameter {name!r} has a value that is not finite; it cannot be written")
         if self.placed.exact:
             held = new
         else:
-            plain = {name: value.cpu().numpy() for name, value in new.items()}
+            all_new = self.placed.completed(new, self._written)
+            plain = {name: value.cpu().numpy() for name, value in all_new.items()}
             held = {k: self.asarray(v) for k, v in self.placed.realise(plain, self._writes + 1).items()}
         if not self.placed.weight_keys.issuperset(new):
             self.placed.stability.check({name: value.cpu().numpy() for name, value in (self.held | held).items()})
@@ -249,7 +259,7 @@ class TorchSubstrate:
     def _count(self, cost: Cost, inputs: Mapping[str, Tensor], sweeps: int) -> None:
         batch = next((v.shape[0] for v in inputs.values()), 1)
         size = sum(v.numel() for v in inputs.values()) if cost is self.cost else 0
-        self.meter.add(**cost.counts(batch, sweeps), host_byte=size * self.engine.dtype.itemsize)
+        self.meter.add(**cost.counts(batch, sweeps), host_byte=size * self.arrays.real.itemsize)
         if cost is self.cost:
             self.meter.add(sample=batch)
 
@@ -275,6 +285,7 @@ class TorchCompanion:
     def steady(self, cotangents: Mapping[str, Tensor], tolerance: float = 1e-9) -> Trace:
         """The stationary reflected wave."""
         inputs = self._inputs(cotangents)
+        check_constant(self.engine.system, inputs)
         trace, sweeps = self.engine.steady(inputs, self.substrate.held, self.substrate.reached(tolerance))
         self.substrate._count(self.cost, inputs, sweeps)
         return trace

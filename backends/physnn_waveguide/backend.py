@@ -1,4 +1,4 @@
-"""The waveguide backend in its directional form: delay lines, loss, repeaters, noise, converters, a die."""
+"""The waveguide backend: delay lines, loss, repeaters or analog cells, noise, converters, a die."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import array_api_compat.numpy as xp
 import numpy as np
 from numpy.typing import NDArray
 
-from physnn.equations import System, Trace, companion_inputs
+from physnn.equations import Companion, System, Trace, companion_inputs
 from physnn.errors import CapabilityError
 from physnn.substrate.contract import APPROXIMATED, REFUSED, SUPPORTED, CompanionSpec, Finding, Traits, check_cotangents
 from physnn.substrate.converters import own_range, quantise
@@ -20,34 +20,53 @@ from physnn.substrate.meter import Meter
 from physnn.substrate.placement import PlacedSystem
 from physnn.substrate.profile_optics import laser_power
 from physnn.substrate.profiles import Profile
-from physnn_waveguide.devices import fan_in, inventory, read_back, transit
+from physnn_waveguide.analog import AnalogComputer
+from physnn_waveguide.cells import with_cells
+from physnn_waveguide.devices import converters_in, fan_in, inventory, mesh_exits, read_back, settings, transit
 from physnn_waveguide.lines import Lines
-from physnn_waveguide.repeaters import refusal
+from physnn_waveguide.pace import Pace, paced
+from physnn_waveguide.repeaters import cells, directional
 
+Network = Lines | AnalogComputer
 _IDEAL_SETTLING = 40.0
 """time constants that an ideal repeater is waited for: exp(-40) is below float64's rounding"""
 
 
 class Backend:
-    """Analog directional networks: populations of one relaxing state, joined by lines."""
+    """Analog networks: repeaters joined by lines where these suffice, an analog computer with lines elsewhere."""
 
     name = "waveguide"
-    traits = Traits(integrator="exponential Euler", order=1)
+
+    def traits(self, system: System) -> Traits:
+        """Repeaters relax exactly while what arrives holds; an analog computer takes the interpreter's own steps."""
+        return Traits(integrator="exponential Euler", order=1) if directional(system) else Traits()
 
     def check(self, system: System, profile: Profile) -> list[Finding]:
-        """What can be built from repeaters and lines, and whether the profile's light and fan-in suffice."""
-        found = []
+        """How the System is built, and whether the profile's light and fan-in suffice.
+
+        Weights that change while it runs are refused: the settings of couplers are held during a run.
+        """
+        found, lines_alone = [], directional(system)
         for name, population in system.populations.items():
-            reason = refusal(population)
-            found.append(Finding(f"population {name}", REFUSED if reason else SUPPORTED, reason or ""))
+            found.append(Finding(f"population {name}", SUPPORTED, cells(population)))
         for coupling in system.couplings.values():
             if coupling.plasticity is not None:
                 detail = "weights that change while it runs; freeze it and let the host update them"
                 found.append(Finding(f"coupling {coupling.name}", REFUSED, detail))
-            elif coupling.delay:
+            elif coupling.delay and lines_alone:
                 found.append(Finding(f"coupling {coupling.name}", APPROXIMATED, "delay rounded to whole steps"))
             else:
                 found.append(Finding(f"coupling {coupling.name}", SUPPORTED))
+        if not lines_alone:
+            found.append(Finding("time step", SUPPORTED, "held against the System's own spectrum when it is built"))
+            if given := [key for key, _ in profile.cells.quantities()]:
+                found.append(Finding("analog cells", SUPPORTED, f"with the profile's {', '.join(given)}"))
+        if any(c.local for c in system.couplings.values()):
+            given = [key for key in ("line_loss", "line_delay") if getattr(profile.medium, key) is not None]
+            if given:
+                named = f"{' and '.join(given)} {'act' if len(given) > 1 else 'acts'}"
+                detail = f"keep their own loss and delay; the profile's {named} on other couplings alone"
+                found.append(Finding("lines that the System describes", APPROXIMATED, detail))
         return found + self._limits(system, profile)
 
     def _limits(self, system: System, profile: Profile) -> list[Finding]:
@@ -74,42 +93,54 @@ class Backend:
         Raises
         ------
         CapabilityError
-            A part of the System cannot be built from repeaters and lines, or the profile's light or fan-in does not
-            suffice.
+            Weights change while it runs, or the profile's light or fan-in does not suffice.
+        ParameterError
+            The time step is too long for the System.
         """
         refused = [f for f in self.check(placed.system, placed.profile) if f.status == REFUSED]
         if refused:
             raise CapabilityError(f"backend 'waveguide' refuses {refused[0].part}: {refused[0].detail}")
-        return WaveguideSubstrate(placed)
+        if directional(placed.system):
+            return WaveguideSubstrate(placed)
+        built, pace = paced(with_cells(placed))
+        return WaveguideSubstrate(built, pace)
 
 
 class WaveguideSubstrate:
     """A placed System as analog lines (see `physnn.substrate.contract.Substrate`).
 
     `Trace.fields` are the true waves inside the network, at which the repeaters are biased; `Trace.sent` and
-    `Trace.outputs` are what the converters report of them.
+    `Trace.outputs` are what the converters report of them. `pace` says how long the steps of an analog computer may be;
+    repeaters take any.
     """
 
     gradient_label = "native"
     xp = xp
 
-    def __init__(self, placed: PlacedSystem) -> None:
-        self.placed = placed
+    def __init__(self, placed: PlacedSystem, pace: Pace | None = None) -> None:
+        self.placed, self.pace = placed, pace
         self.meter = Meter(host_is_device=False)
         self.passes: Counter[str] = Counter()
-        self.lines = Lines(placed, placed.system, "incident", self.passes)
+        self.lines = self._network(placed.system, "incident")
         self.devices = inventory(placed.system)
         self.read_back = read_back(placed.system)
-        self.echoes: dict[str, Lines] = {}
+        self.converters_in = converters_in(placed.system)
+        self.settings = settings(placed.system)
+        self.echoes: dict[tuple[str, tuple[str, ...], bool], Network] = {}
         self._written: dict[str, NDArray] = {}
         self.held: dict[str, NDArray] = {}
         self._ages: dict[str, float] = {}
         self._writes = 0
         self.write(placed.system.parameters)
 
+    def _network(self, system: System, direction: str) -> Network:
+        lines_alone = directional(self.placed.system)
+        kind: type[Lines] | type[AnalogComputer] = Lines if lines_alone else AnalogComputer
+        return kind(self.placed, system, direction, self.passes)
+
     def asarray(self, values: Any) -> NDArray:
-        """Values as a float64 array."""
-        return np.asarray(values, dtype=float)
+        """Values as a float64 array, complex where they are."""
+        return np.asarray(values, dtype=complex if np.iscomplexobj(values) else float)
 
     def run(
         self,
@@ -121,10 +152,10 @@ class WaveguideSubstrate:
         """Run for `duration` [s, model time] with the placed step."""
         self.placed.check_record(record)
         steps = self.placed.steps(duration)
-        driven = self._converted(inputs)
-        trace = self.lines.run(driven, self.held, steps, self.placed.step, state)
+        driven = {name: value.copy() for name, value in self._converted(inputs).items()}  # the trace is its own
+        trace = self.lines.run(driven, self.held, steps, self.placed.step, state, record)
         self.count(_batch(inputs), steps + 1, duration)
-        return self._measured(trace).only(record)
+        return self._measured(trace)
 
     def steady(self, inputs: Mapping[str, NDArray], tolerance: float = 1e-9) -> Trace:
         """The stationary state, read once the waves have settled."""
@@ -138,36 +169,40 @@ class WaveguideSubstrate:
         Raises
         ------
         CapabilityError
-            It is to be followed up to input ports, where these lines have no detectors.
+            It is to be followed up to input ports, where lines between repeaters have no detectors.
         """
-        if spec.inputs:
+        lines_alone = isinstance(self.lines, Lines)
+        if spec.inputs and lines_alone:
             raise CapabilityError(f"backend 'waveguide' has no detectors at the input port {spec.inputs[0]!r}")
-        if spec.transport not in self.echoes:
-            companion = self.placed.companion(spec.transport)
-            direction = f"reflected-{spec.transport}"
-            self.echoes[spec.transport] = Lines(self.placed, companion.system, direction, self.passes)
+        kind = spec.transport, spec.inputs, not (lines_alone or about.steady)
+        companion = self.placed.companion(spec.transport, spec.inputs, discrete=kind[2])
+        if kind not in self.echoes:
+            self.echoes[kind] = self._network(companion.system, f"reflected-{spec.transport}")
             paths = self.placed.feedback(companion)
             couplers = sum(path.size for path in paths.values())
             self.devices["weight"] += couplers
             if not paths.keys() <= self.held.keys():  # not restored from a snapshot that had them
                 self.held |= self.placed.realise(paths)
                 self.meter.add(weight_write=couplers)
-        return WaveguideCompanion(self, spec.transport, about)
+        return WaveguideCompanion(self, companion, self.echoes[kind], about)
 
     def write(self, parameters: Mapping[str, Any]) -> None:
         """Program weights: range, bits, write noise, and what the die makes of them."""
         self.placed.check_write(parameters)
-        new = {name: np.array(value, dtype=float) for name, value in parameters.items()}
-        held = self.placed.realise(new, self._writes + 1)
+        new = {name: np.array(self.asarray(value)) for name, value in parameters.items()}
+        held = self.placed.realise(self.placed.completed(new, self._written), self._writes + 1)
         weights = self.placed.weight_keys.intersection(new)
-        if len(weights) < len(new):
+        if len(weights) < len(new) or not self._writes:
             self.placed.stability.check(self.held | held)
+            moved = any(not np.array_equal(self._written.get(key, np.nan), new[key]) for key in new.keys() - weights)
+            if moved and self._writes and self.placed.stability.loops.linear:
+                self.placed.stability.loops.check(self.placed.step, self.held | held)
             self.settling_time = self._settling_time(self.held | held)
         self._writes += 1
         self._written |= new
         self.held |= held
         self._ages |= dict.fromkeys(new, 0.0)
-        self.meter.add(weight_write=sum(new[name].size for name in weights))
+        self.meter.add(weight_write=sum(count for key, count in self.settings.items() if key in new))
 
     def wait(self, seconds: float) -> None:
         """Let time pass since programming [s]; weights drift until they are written again."""
@@ -206,24 +241,27 @@ class WaveguideSubstrate:
         return dict(self.devices)
 
     def _settling_time(self, held: Mapping[str, NDArray]) -> float:
-        """Time for one wave front to pass and every repeater to settle to half a converter step [s, model time]."""
+        """Time for one wave front to pass and every repeater to settle to half a converter step [s, model time].
+
+        A mesh without delays of its own is passed in the profile's line delay.
+        """
         placed, precision = self.placed, self.placed.profile.precision
         bits = precision.output_bits if precision else None
         constants = (bits + 1) * math.log(2) if bits else _IDEAL_SETTLING
-        settling = {name: 0.0 for name in placed.system.populations}
-        for name, repeaters in self.lines.repeaters.items():
-            if repeaters.state:
-                rate = float(np.min(repeaters.rate(repeaters.environment(held, 1))["rate"]))
-                settling[name] = constants / rate if rate > 0 else math.inf
+        settling = self.lines.settling(held, constants)
         unrounded = placed.line_delay - round(placed.line_delay / placed.step) * placed.step
-        travel = {c.name: c.delay + unrounded for c in placed.system.couplings.values()}
+        travel = {
+            c.name: c.delay if c.local else max(c.delay + unrounded, 0.0) for c in placed.system.couplings.values()
+        }
+        for name in mesh_exits(placed.system):
+            travel[name] += placed.line_delay
         return transit(placed.system, settling, travel)
 
     def count(self, batch: int, reads: int, duration: float) -> None:
         """Meter one incident run."""
         sizes = self.devices
         self.meter.add(
-            dac=sizes["input"] * batch,
+            dac=self.converters_in * batch,
             adc=sizes["output"] * batch * reads,
             repeater=sizes["repeater"] * batch,
             medium_s=duration * self.placed.time_scale * batch,
@@ -237,7 +275,7 @@ class WaveguideSubstrate:
         if full_scale is None:
             return {name: self.asarray(value) for name, value in inputs.items()}
         bits = precision.input_bits if precision else None
-        return {name: quantise(self.asarray(value), bits, full_scale.value) for name, value in inputs.items()}
+        return {name: _through(self.asarray(value), bits, full_scale.value) for name, value in inputs.items()}
 
     def _measured(self, trace: Trace) -> Trace:
         """The trace as its ADCs report it."""
@@ -245,8 +283,8 @@ class WaveguideSubstrate:
         if full_scale is None:
             return trace
         bits = precision.output_bits if precision else None
-        sent = {name: quantise(value, bits, full_scale.value) for name, value in trace.sent.items()}
-        outputs = {name: quantise(value, bits, full_scale.value) for name, value in trace.outputs.items()}
+        sent = {name: _through(value, bits, full_scale.value) for name, value in trace.sent.items()}
+        outputs = {name: _through(value, bits, full_scale.value) for name, value in trace.outputs.items()}
         return replace(trace, sent=sent, outputs=outputs)
 
 
@@ -257,10 +295,8 @@ class WaveguideCompanion:
     the way back is linear, so this costs nothing but keeps it above the noise.
     """
 
-    def __init__(self, substrate: WaveguideSubstrate, transport: str, about: Trace) -> None:
-        self.substrate, self.about = substrate, about
-        self.lines = substrate.echoes[transport]
-        self.companion = substrate.placed.companion(transport)
+    def __init__(self, substrate: WaveguideSubstrate, companion: Companion, lines: Network, about: Trace) -> None:
+        self.substrate, self.companion, self.lines, self.about = substrate, companion, lines, about
 
     def run(self, cotangents: Mapping[str, NDArray]) -> Trace:
         """Send the reflected wave back over the whole incident trace."""
@@ -289,7 +325,7 @@ class WaveguideCompanion:
         amplified = {name: value * _as_rows(gain, value) for name, value in cotangents.items()}
         bits = profile.precision.input_bits if profile.precision else None
         if profile.range.signal is not None:
-            amplified = {name: quantise(value, bits, full_scale) for name, value in amplified.items()}
+            amplified = {name: _through(value, bits, full_scale) for name, value in amplified.items()}
         return amplified, gain
 
     def _measured(self, trace: Trace, gain: NDArray) -> Trace:
@@ -298,7 +334,7 @@ class WaveguideCompanion:
         bits = profile.precision.output_bits if profile.precision else None
 
         def read(value: NDArray) -> NDArray:
-            seen = quantise(value, bits, own_range(value)) if bits and profile.range.signal else value
+            seen = _through(value, bits, own_range(value)) if bits and profile.range.signal else value
             return seen / _as_rows(gain, value)
 
         sent = {name: read(value) for name, value in trace.sent.items()}
@@ -318,6 +354,13 @@ class WaveguideCompanion:
 
 def _as_rows(gain: NDArray, value: NDArray) -> NDArray:
     return gain.reshape(-1, *[1] * (value.ndim - 1))
+
+
+def _through(values: NDArray, bits: int | None, full_scale: Any) -> NDArray:
+    """Values after converters; the quadratures of an envelope have one each."""
+    if not np.iscomplexobj(values):
+        return quantise(values, bits, full_scale)
+    return quantise(values.real, bits, full_scale) + 1j * quantise(values.imag, bits, full_scale)
 
 
 def _batch(inputs: Mapping[str, NDArray]) -> int:

@@ -1,31 +1,29 @@
 """The network of directional lines: waves leave repeaters, travel through couplers, and arrive at detectors.
 
-A line of loss A [dB] weakens its wave by kappa = 10^(-A/20); the repeater at its end makes up for it, and amplifies
-the detector's noise by 1/kappa in doing so. Both directions share lines, couplers and die: a companion System is the
-same network run from the other end, with small-signal gain.
+Repeaters make up for the loss of their lines (`physnn_waveguide.detectors`). Both directions share lines, couplers and
+die: a companion System is the same network run from the other end, with small-signal gain.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physnn import streams
 from physnn.equations import Coupling, System, Trace
 from physnn.equations.parse import STEP, TIME
+from physnn.equations.schedule import Task
 from physnn.errors import NumericsError
 from physnn.substrate.contract import check_constant
 from physnn.substrate.placement import PlacedSystem
+from physnn_waveguide.detectors import Detectors
 from physnn_waveguide.repeaters import Environment, Repeaters
 
 _ROUNDS = 2000
-Arrival = tuple[str, str]
-"""Population and arrival: where a group of detectors sits."""
 
 
 class Lines:
@@ -44,49 +42,9 @@ class Lines:
     """
 
     def __init__(self, placed: PlacedSystem, system: System, direction: str, passes: Counter[str]) -> None:
-        self.placed, self.system, self.direction, self.passes = placed, system, direction, passes
+        self.system = system
         self.repeaters = {name: Repeaters(system, p) for name, p in system.populations.items()}
-        loss = placed.profile.medium.line_loss
-        self.amplification = 10 ** (loss.value / 20) if loss else 1.0
-        self.detectors: dict[Arrival, slice] = {}
-        self.rms = self._place_detectors()
-
-    def _place_detectors(self) -> NDArray[np.float64]:
-        """Rms noise of all detectors in a row [model units]; `detectors` says where those of an arrival are."""
-        found: list[NDArray[np.float64]] = []
-        end = 0
-        for name, repeaters in self.repeaters.items():
-            declared = repeaters.population.variables.get("Z")
-            is_impedance = declared is not None and declared.role == "parameter" and declared.unit == "ohm"
-            impedance = float(np.mean(repeaters.population.values["Z"])) if is_impedance else None
-            rms = self.placed.detector_noise(impedance)
-            size = math.prod(repeaters.population.shape)
-            for arrival, couplings in repeaters.arriving.items():
-                if couplings and rms:
-                    self.detectors[name, arrival] = slice(end, end + size)
-                    found.append(np.full(size, rms * self.amplification))
-                    end += size
-        return np.concatenate(found) if found else np.zeros(0)
-
-    def noise(self, batch: int, purpose: str, first: int, step: int = 0) -> dict[Arrival, NDArray[np.float64]]:
-        """Noise of all detectors at one moment [model units], (batch, *shape) each, from one draw.
-
-        Samples pass one after another, and each has its own noise by its number since the network was built: `first`
-        is that of row 0. So the noise does not depend on how samples are gathered into batches.
-        """
-        if not self.detectors:
-            return {}
-        shape = (batch, self.rms.size)
-        draw = streams.normal(self.placed.seed, self.direction, purpose, shape, step=step, first_sample=first)
-        drawn = self.rms * draw
-        shapes = {name: (batch, *population.shape) for name, population in self.system.populations.items()}
-        return {at: drawn[:, place].reshape(shapes[at[0]]) for at, place in self.detectors.items()}
-
-    def _next(self, batch: int) -> int:
-        """The number of the first of the next `batch` samples."""
-        first = self.passes[self.direction]
-        self.passes[self.direction] += batch
-        return first
+        self.detectors = Detectors(placed, system, self.repeaters, direction, passes)
 
     def steady(
         self, inputs: Mapping[str, NDArray], parameters: Mapping[str, NDArray], tolerance: float
@@ -102,7 +60,7 @@ class Lines:
         for name, value in inputs.items():
             port = self.system.inputs[name]
             here[port.population][port.variable] = value
-        noise = self.noise(batch, "detector", self._next(batch))
+        noise = self.detectors.noise(batch, "detector", self.detectors.next(batch))
         sent: dict[str, NDArray] = {}
         rounds = 1
         with np.errstate(all="ignore"):  # what is not finite is refused below
@@ -120,7 +78,7 @@ class Lines:
         sent: dict[str, NDArray],
         parameters: Mapping[str, NDArray],
         batch: int,
-        noise: Mapping[Arrival, NDArray],
+        noise: Mapping[Task, NDArray],
         tolerance: float,
     ) -> int:
         change = math.inf
@@ -146,7 +104,7 @@ class Lines:
         sent: dict[str, NDArray],
         parameters: Mapping[str, NDArray],
         batch: int,
-        noise: Mapping[Arrival, NDArray],
+        noise: Mapping[Task, NDArray],
     ) -> None:
         repeaters, own = self.repeaters[name], here[name]
         for arrival, couplings in repeaters.arriving.items():
@@ -168,6 +126,7 @@ class Lines:
         steps: int,
         h: float,
         state: Mapping[str, Any] | None,
+        record: Collection[str] | None = None,
     ) -> Trace:
         """Step the network in time: every line is a delay line, every repeater relaxes over each step."""
         self.system.check_inputs(inputs)
@@ -184,7 +143,7 @@ class Lines:
             for own in here.values():
                 own |= {TIME: now * h, STEP: h}
             self._drive(here, inputs, now - start["step"])
-            noise = self.noise(batch, "detector in time", start["first"], now)
+            noise = self.detectors.noise(batch, "detector in time", start["first"], now)
             sent: dict[str, NDArray] = {}
             for name in self.system.order:
                 self._receive(name, here, sent, lines, delays, parameters, batch, noise, spread)
@@ -197,7 +156,17 @@ class Lines:
                         here[name][repeaters.state] = repeaters.relaxed(here[name], h, batch)
         states = {name: here[name][r.state] for name, r in self.repeaters.items() if r.state}
         kept = {"lines": {k: list(v) for k, v in lines.items()}, "states": states}
-        return _joined(frames, h, {"step": start["step"] + steps, "first": start["first"], **kept}, start["step"] * h)
+        end = {"step": start["step"] + steps, "first": start["first"], **kept}
+        return _joined(frames, h, end, start["step"] * h).only(record)
+
+    def settling(self, held: Mapping[str, NDArray], constants: float) -> dict[str, float]:
+        """Time in which each population settles [s, model time]: so many of its slowest time constants."""
+        found = dict.fromkeys(self.repeaters, 0.0)
+        for name, repeaters in self.repeaters.items():
+            if repeaters.state:
+                rate = float(np.min(repeaters.rate(repeaters.environment(held, 1))["rate"]))
+                found[name] = constants / rate if rate > 0 else math.inf
+        return found
 
     def _rest(self, inputs: Mapping[str, NDArray], batch: int) -> dict[str, Any]:
         """The state before anything is sent."""
@@ -210,7 +179,7 @@ class Lines:
             port = self.system.inputs[name]
             if port.variable == self.repeaters[port.population].state:
                 states[port.population] = value
-        return {"step": 0, "first": self._next(batch), "lines": {}, "states": states}
+        return {"step": 0, "first": self.detectors.next(batch), "lines": {}, "states": states}
 
     def _spread(self, here: Mapping[str, Environment], h: float) -> dict[str, Any]:
         """How much stronger the noise of one time step is than that of a settled wave: sqrt(coth(r h / 2)).
@@ -218,7 +187,7 @@ class Lines:
         A repeater of rate r averages the noise of many steps; with this factor its amplitude fluctuates as in a
         stationary state, however long the step is. One without damping has no such state, its factor is 1.
         """
-        if not self.detectors:
+        if not self.detectors.places:
             return {}
         rates = {name: np.abs(r.rate(here[name])["rate"]) for name, r in self.repeaters.items() if r.state}
         return {name: np.tanh(np.where(rate > 0, rate * h / 2, np.inf)) ** -0.5 for name, rate in rates.items()}
@@ -240,7 +209,7 @@ class Lines:
         delays: Mapping[str, int],
         parameters: Mapping[str, NDArray],
         batch: int,
-        noise: Mapping[Arrival, NDArray],
+        noise: Mapping[Task, NDArray],
         spread: Mapping[str, Any],
     ) -> None:
         repeaters, own = self.repeaters[name], here[name]

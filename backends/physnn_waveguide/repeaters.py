@@ -25,26 +25,41 @@ from physnn.equations.stationary import closed_form
 Environment = dict[str, Any]
 
 
-def refusal(population: Population) -> str | None:
-    """Why a population cannot be built from repeaters; None where it can."""
-    other = "backend 'torch' runs it"
-    if population.events:
-        return f"its cells fire spikes, and a repeater passes a continuous wave; {other}"
-    if population.maps or population.constraints or population.projections:
-        return (
-            "its elements obey conditions that act at once (a floor, a balance, a jump), and a repeater relaxes "
-            f"gradually; {other}"
-        )
-    if population.noises or any(v.complex for v in population.variables.values()):
-        return f"it has noise in its equations or complex states; {other}"
+def directional(system: System) -> bool:
+    """Whether sources, repeaters and lines between them are all that a System needs.
+
+    Nothing passes waves on there but repeaters, and no place has parts that hear each other at once. What other
+    populations need stands in `cells`.
+    """
+    if any(c.local or np.iscomplexobj(c.initial) for c in system.couplings.values()):
+        return False
+    ends = (bool(p.flows) or not p.role("arrival") for p in system.populations.values())
+    return all(ends) and all(map(is_repeater, system.populations.values()))
+
+
+def is_repeater(population: Population) -> bool:
+    """Whether each element is a repeater, or a source: one real state that decays at a fixed rate, or none."""
+    others = population.events or population.maps or population.constraints or population.projections
+    if others or population.noises or any(v.complex for v in population.variables.values()):
+        return False
     if len(population.flows) > 1:
-        return (
-            f"each of its elements has {len(population.flows)} amplitudes that act on each other (a position and a "
-            f"momentum, or a wave either way), and a repeater holds one; {other}"
-        )
-    if population.flows and (closed_form(population) is None or not _relaxation(population)[1]):
-        return f"its elements do not simply decay at a fixed rate, as a repeater with loss does; {other}"
-    return None
+        return False
+    return not population.flows or (closed_form(population) is not None and _relaxation(population)[1])
+
+
+def cells(population: Population) -> str:
+    """What analog cells an element consists of; empty for repeaters and sources."""
+    if is_repeater(population):
+        return ""
+    states = sum(2 if population.variables[name].complex else 1 for name in population.flows)
+    kinds = {
+        "integrator": states,
+        "sample-and-hold": len(population.maps),
+        "feedback loop": len(population.constraints),
+        "limiter": len(population.projections),
+        "comparator": len(population.events),
+    }
+    return ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in kinds.items() if count)
 
 
 def _relaxation(population: Population) -> tuple[sp.Expr, bool]:

@@ -1,12 +1,15 @@
 """What is measured on media and traces: responses and modes, stability, spectra, synchrony, distances, reflections."""
 
 from physnn.analysis import impedance
+from physnn.analysis.delayed import DelayedLoops, LoopVerdict, check_delayed_loops
 from physnn.analysis.dispersion import (
     DrumModes,
     drum_frequency,
     drum_modes,
     group_velocity,
     lattice_frequency,
+    tlm_decay_rate,
+    tlm_frequency,
 )
 from physnn.analysis.graph import (
     causal_distance,
@@ -32,7 +35,7 @@ from physnn.analysis.spectrum import (
     peaks,
     phase_crossing_times,
 )
-from physnn.analysis.stability import kernel_bound, leaky_step_limit, stability_limit, wave_step_limit
+from physnn.analysis.stability import fastest_rate, kernel_bound, leaky_step_limit, stability_limit, wave_step_limit
 from physnn.analysis.state_space import Linearised
 from physnn.analysis.synchrony import (
     frequency_spread,
@@ -43,20 +46,24 @@ from physnn.analysis.synchrony import (
 )
 
 __all__ = [
+    "DelayedLoops",
     "DrumModes",
     "Linearised",
+    "LoopVerdict",
     "Modes",
     "Peaks",
     "Sheet",
     "Spectrum",
     "amplitude_spectrum",
     "causal_distance",
+    "check_delayed_loops",
     "crossing_times",
     "dc_gain",
     "drum_frequency",
     "drum_modes",
     "effective_frequency",
     "element_distance",
+    "fastest_rate",
     "frequency_response",
     "frequency_spread",
     "gain_table",
@@ -85,5 +92,7 @@ __all__ = [
     "state_distance",
     "step_matrix",
     "synchronisation_time",
+    "tlm_decay_rate",
+    "tlm_frequency",
     "wave_step_limit",
 ]

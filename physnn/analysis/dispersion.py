@@ -1,4 +1,4 @@
-"""Dispersion of the lattice wave equation  u_tt = c^2 lap u, and the modes of drums.
+"""Dispersion of the lattice wave equation  u_tt = c^2 lap u and of transmission-line meshes; the modes of drums.
 
 The lattice has the five-point Laplacian (three points in one dimension), node distance 1; steps are those of velocity
 Verlet. With s^2 = sum_i sin^2(k_i/2):
@@ -6,6 +6,9 @@ Verlet. With s^2 = sum_i sin^2(k_i/2):
     continuous time   omega = 2 c s
     Verlet            sin(omega dt/2) = c dt s
     continuum         omega = c |k|
+
+A transmission-line-matrix mesh with stubs y0 and conductances g0 (`physnn.media.TLMField`) has, at c = 1/sqrt(2 + y0/2)
+nodes a step and without loss, the dispersion of Verlet.
 """
 
 from __future__ import annotations
@@ -58,6 +61,58 @@ def group_velocity(wave_vector: ArrayLike, speed: float = 1.0, step: float | Non
     slowing = np.sqrt(1 - (0.0 if step is None else (speed * step * sine) ** 2))
     with np.errstate(invalid="ignore", divide="ignore"):
         return speed * np.sin(k) / (2 * (sine * slowing)[..., None])
+
+
+def tlm_frequency(wave_vector: ArrayLike, stub: float = 0.0, loss: float = 0.0, step: float = 1.0) -> Array:
+    """Angular frequency of a plane wave on a transmission-line-matrix mesh [rad/s].
+
+    sqrt(1 - l^2) cos(omega dt) = 1 - 4 s^2/(4 + y0),  l = g0/(4 + y0),  s^2 = sum_i sin^2(k_i/2).
+
+    Parameters
+    ----------
+    wave_vector : array
+        (..., dimensions) [rad/node]
+    stub : float
+        y0 [1], at least 0.
+    loss : float
+        g0 [1], at least 0.
+    step : float
+        dt [s], in which a pulse travels one cell.
+
+    Raises
+    ------
+    ParameterError
+        As `tlm_decay_rate`.
+    NumericsError
+        One of the waves decays without oscillating.
+    """
+    tlm_decay_rate(stub, loss, step)
+    root = np.sqrt((4 + stub) ** 2 - loss**2)
+    # sin^2(omega dt/2), written so that long waves lose no digits
+    square = (4 * _sine(np.asarray(wave_vector, dtype=float)) ** 2 - loss**2 / (4 + stub + root)) / (2 * root)
+    if np.any((square < 0) | (square > 1)):
+        raise NumericsError(
+            f"a mesh of stubs {stub} and loss {loss} only damps one of these waves; take a smaller loss"
+        )
+    return np.asarray(2 / step * np.arcsin(np.sqrt(square)))
+
+
+def tlm_decay_rate(stub: float = 0.0, loss: float = 0.0, step: float = 1.0) -> float:
+    """Rate at which all waves that oscillate decay on a transmission-line-matrix mesh [1/s]: atanh(g0/(4 + y0))/dt.
+
+    Parameters as for `tlm_frequency`.
+
+    Raises
+    ------
+    ParameterError
+        Something is negative, the step is not above 0, or g0 is not below 4 + y0: no wave oscillates then.
+    """
+    if not (stub >= 0 and 0 <= loss < 4 + stub and step > 0):
+        raise ParameterError(
+            f"a mesh of stubs {stub} and loss {loss}, stepped by {step} s: stubs are at least 0, the loss from 0 to "
+            "below 4 + stub, where waves stop to oscillate, and the step above 0"
+        )
+    return float(np.arctanh(loss / (4 + stub)) / step)
 
 
 def drum_frequency(

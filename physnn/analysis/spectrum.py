@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.signal import hilbert
 
 from physnn.errors import ParameterError, ShapeError
 
@@ -196,6 +195,8 @@ def instantaneous_phase(signal: ArrayLike, axis: int = -1) -> Array:
     """Unwrapped phase of the analytic signal along an axis (Hilbert transform), the mean taken out [rad]."""
     values = np.asarray(signal, dtype=float)
     swings = values - np.mean(values, axis=axis, keepdims=True)
+    from scipy.signal import hilbert  # loads half of scipy, which importing this package should not
+
     return np.unwrap(np.angle(hilbert(swings, axis=axis)), axis=axis)
 
 

@@ -101,6 +101,16 @@ def stability_limit(
     return low
 
 
+def fastest_rate(system: System, parameters: Mapping[str, Any] | None = None, about: Point | None = None) -> float:
+    """The fastest rate of a System's own motions about a point: its largest |lambda| [1/s].
+
+    Oscillations count by their angular frequency. Parameters and errors as for `stability_limit`.
+    """
+    system, given, about = _loops(system, parameters, about)
+    sheet = _sheet(system, Linearisation(system, given, about, stepped=True).slopes.columns["states"])
+    return spectral_radius(Linearisation(_flowing(system), given, about, stepped=False).embedded(1.0), sheet)
+
+
 def _loops(
     system: System, parameters: Mapping[str, Any] | None, about: Point | None
 ) -> tuple[System, dict[str, Any], dict[str, Any]]:

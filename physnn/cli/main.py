@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from physnn import __version__
-from physnn.cli import matrix, media, reproduce, rules
+from physnn.cli import bench, matrix, media, realise, reproduce, rules, show
 from physnn.cli.arguments import add_data, positive, use_data
 from physnn.cli.progress import progress
 from physnn.errors import DeviceError, PhysnnError, nearest
@@ -80,9 +80,9 @@ def _parser() -> argparse.ArgumentParser:
         dest="what", metavar="list|show|check"
     )
     profiles.add_parser("list", help="all installed profiles").set_defaults(command=_profiles_list)
-    show = profiles.add_parser("show", help="every number of a profile with its source")
-    show.add_argument("profile", metavar="NAME", help="name of a profile, or its file")
-    show.set_defaults(command=_profiles_show)
+    shown = profiles.add_parser("show", help="every number of a profile with its source")
+    shown.add_argument("profile", metavar="NAME", help="name of a profile, or its file")
+    shown.set_defaults(command=_profiles_show)
     check = profiles.add_parser("check", help="every fault of a profile's file")
     check.add_argument("file", metavar="FILE")
     check.set_defaults(command=_profiles_check)
@@ -90,8 +90,11 @@ def _parser() -> argparse.ArgumentParser:
 
     media.add_commands(commands)
     rules.add_commands(commands)
+    realise.add_commands(commands)
     matrix.add_commands(commands)
     reproduce.add_commands(commands)
+    show.add_commands(commands)
+    bench.add_commands(commands)
 
     commands.add_parser("backends", help="installed backends").set_defaults(command=_backends)
 

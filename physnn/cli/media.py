@@ -58,7 +58,7 @@ def shown(given: argparse.Namespace, console: Console) -> int:
     network = entry.build()
     system = network.lower()
     population = system.populations[entry.shown(system)]
-    part = next(part for part in network.parts if part.name == population.name)
+    part = next(p for p in network.parts if population.name in [own.name for own in p.populations()])
     console.print(f"{given.medium}: {entry.title}", style="bold", highlight=False, markup=False)
     console.print(textwrap.indent(textwrap.dedent(population.text).strip(), "    "), highlight=False, markup=False)
     said = f"{type(part).__name__}{inspect.signature(type(part))}".replace("'", "").removesuffix(" -> None")

@@ -88,7 +88,12 @@ def _field(companion: Companion, about: Trace, name: str) -> Array:
 
 
 def _backwards(field: Array) -> Array:
-    return field[:, list(range(field.shape[1] - 1, -1, -1)), ...]
+    return field if is_still(field) else field[:, list(range(field.shape[1] - 1, -1, -1)), ...]
+
+
+def is_still(field: Array) -> bool:
+    """Whether all entries in time of an array (batch, times, *shape) are the same numbers in memory."""
+    return (field.stride() if hasattr(field, "stride") else field.strides)[1] == 0 and field.shape[1] > 0
 
 
 def gradient(xp: Any, system: System, companion: Companion, incident: Trace, echo: Trace) -> dict[str, Array]:

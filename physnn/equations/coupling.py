@@ -43,6 +43,10 @@ class Coupling:
     it leaves the coupling, that is, after the delay) and `post`; dense and one-to-one operators only"""
     post: str = ""
     """signal of the target that plasticity reads as `post`"""
+    local: bool = False
+    """its ends are at one place, as within a junction: a profile puts no line of its own between them"""
+    constant: bool = False
+    """its weights are numbers of the description and no devices: no die changes them, no write rounds them"""
 
     @property
     def key(self) -> str:

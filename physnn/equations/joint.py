@@ -9,7 +9,7 @@ slopes are the same for all samples of a batch, as for a transformer bank, so is
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import is_
@@ -61,7 +61,12 @@ class Kept:
 
 
 def solve_joint(
-    system: System, joint: Joint, place: Place, start: Mapping[Task, Array], kept: Kept
+    system: System,
+    joint: Joint,
+    place: Place,
+    start: Mapping[Task, Array],
+    kept: Kept,
+    unread: Collection[Task] = (),
 ) -> dict[Task, Array]:
     """Solve a joint; unknowns and what then arrives are put in their place.
 
@@ -71,6 +76,8 @@ def solve_joint(
         (population, unknown) -> first guess, (batch, *shape).
     kept : Kept
         Remembers the inverse from one call to the next.
+    unread : collection
+        Arrivals that nothing but the joint's own residuals needs: they are not put in their place at the end.
 
     Returns
     -------
@@ -85,17 +92,22 @@ def solve_joint(
     problem = _Problem(system, joint, place, start, kept)
     with np.errstate(all="ignore"):
         x = problem.at_once() if problem.slopes.affine else problem.searched(problem.packed(start))
-    return problem.settled(x)
+    return problem.settled(x, unread)
 
 
 def corrected_joint(
-    system: System, joint: Joint, place: Place, found: Mapping[Task, Array], kept: Kept
+    system: System,
+    joint: Joint,
+    place: Place,
+    found: Mapping[Task, Array],
+    kept: Kept,
+    unread: Collection[Task] = (),
 ) -> dict[Task, Array]:
     """One more Newton step from a solution: the same numbers, with the derivatives of the solution for autograd."""
     problem = _Problem(system, joint, place, found, kept)
     x = problem.packed(found)
     value = problem.residual(x)
-    return problem.settled(x - _times(problem.inverse(), value))
+    return problem.settled(x - _times(problem.inverse(), value), unread)
 
 
 @dataclass(frozen=True)
@@ -205,12 +217,14 @@ class _Problem:
             return [flat, self.xp.zeros_like(flat)]
         return [self.xp.real(flat), self.xp.imag(flat)]
 
-    def put(self, x: Array | None) -> None:
+    def put(self, x: Array | None, unread: Collection[Task] = ()) -> None:
         """Unknowns and what then arrives; nothing (None) sends nothing where signals vanish with the unknowns."""
         values = self.unpacked(self._nothing() if x is None else x)
         for name in self.joint.populations:
             self.place.put(name, {own: value for (population, own), value in values.items() if population == name})
         for task in self.joint.arrivals:
+            if task in unread:
+                continue
             total = self.given[task]
             for coupling in self._into(task):
                 if x is None and coupling.name in self.slopes.silent:
@@ -246,8 +260,8 @@ class _Problem:
                 parts += self._real(value, population.variables[own])
         return self.xp.astype(self.xp.concat(parts, axis=-1), self.kind)
 
-    def settled(self, x: Array) -> dict[Task, Array]:
-        self.put(x)
+    def settled(self, x: Array, unread: Collection[Task]) -> dict[Task, Array]:
+        self.put(x, unread)
         return self.unpacked(x)
 
     def at_once(self) -> Array:

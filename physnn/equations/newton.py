@@ -6,6 +6,7 @@ overflows, and comes back by one thermal voltage a step.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -23,6 +24,10 @@ Array = Any
 Compute = Callable[[tuple[sp.Expr, ...], Mapping[str, Array]], list[Array]]
 _STEPS = 100
 _HALVINGS = 50
+_LONG = 40
+"""operations of a row that is not multiplied out any more: it may become enormous"""
+_SAFETY = 8.0
+"""how much larger than expected the next correction may be"""
 _GROWTH = 1e-6
 """growth rates this small beside the fastest one are rounding errors of a state that neither grows nor decays"""
 
@@ -57,7 +62,8 @@ def solve(
     """
     problem = _Problem(population, residuals, compute, start)
     with np.errstate(all="ignore"):
-        found = _search(problem, problem.packed(start))
+        x = problem.packed(start)
+        found = _search(problem, x) if x.shape[-1] > 1 else _search_one(problem, x[..., 0])[..., None]
         if at_rest:
             _check_stays(problem, found)
     return problem.unpacked(found)
@@ -109,6 +115,11 @@ class _Problem:
     def residual(self, x: Array) -> Array:
         return self._real(self.compute(self.rows, self.unpacked(x)))
 
+    def at(self, x: Array) -> tuple[Array, ...]:
+        """The residual of one real unknown, the sum of its terms' moduli, and its slope, each (batch, *shape)."""
+        values = self.compute((*self.rows, *self.sizes, *self.slopes), {self.variables[0].name: x})
+        return tuple(self.xp.astype(value, self.kind, copy=False) for value in values)
+
     def linearised(self, x: Array) -> tuple[Array, Array]:
         """The slopes, and the sums of the terms' moduli: what rounding errors of the residual are measured by."""
         count, values = len(self.rows), self.compute((*self.sizes, *self.slopes), self.unpacked(x))
@@ -136,7 +147,25 @@ def _derived(
     """Slopes, column by column (a complex variable has two), and the sums of the terms' moduli."""
     by_variable = [[partials(row, variable) for row in rows] for variable in variables]
     slopes = [row[k] for column in by_variable for k in range(len(column[0])) for row in column]
-    return tuple(slopes), tuple(sp.Add(*map(sp.Abs, sp.Add.make_args(sp.expand_mul(row)))) for row in rows)
+    return tuple(slopes), tuple(_size(row, [v.symbol for v in variables]) for row in rows)
+
+
+def _size(row: sp.Expr, unknowns: list[sp.Symbol]) -> sp.Expr:
+    """The sum of the moduli of a row's terms; what multiplies the same function of the unknowns is summed first."""
+    if row.count_ops() > _LONG:
+        return _bound(row)
+    known: dict[sp.Expr, sp.Expr] = {}
+    for term in sp.Add.make_args(sp.expand_mul(row)):
+        factor, moving = term.as_independent(*unknowns, as_Add=False)
+        known[moving] = known.get(moving, sp.Integer(0)) + sp.Abs(factor)
+    return sp.Add(*(factor * sp.Abs(moving) for moving, factor in known.items()))
+
+
+def _bound(term: sp.Expr) -> sp.Expr:
+    """At least the sum of the moduli of a row's terms, without multiplying it out."""
+    if isinstance(term, sp.Add | sp.Mul):
+        return term.func(*map(_bound, term.args))
+    return sp.Abs(term, evaluate=term.is_number)
 
 
 def _search(problem: _Problem, x: Array) -> Array:
@@ -161,6 +190,65 @@ def _search(problem: _Problem, x: Array) -> Array:
         if xp.all(stuck | done):
             return x
     raise problem.error(f"has no solution that Newton's method finds in {_STEPS} steps")
+
+
+def _search_one(problem: _Problem, x: Array) -> Array:
+    """`_search` for one real unknown, (batch, *shape): its arrays have no axes of length one, which cost most there."""
+    xp, rounding = problem.xp, problem.rounding
+    value, size, slope = problem.at(x)
+    before: Array = None
+    for _ in range(_STEPS):
+        change = value / slope
+        if not math.isfinite(xp.sum(change)):
+            value, slope = _without_flat(problem, value, size, slope)
+            change = value / slope
+        moved, reach = xp.abs(change), xp.abs(x) + size / xp.abs(slope)
+        # Corrections shrink by the square, c' = (c/b)^2 c after b: where the next one is rounding, this was the last.
+        done = moved <= rounding * reach
+        if before is not None:
+            done = done | (_SAFETY * moved * (moved / before) ** 2 <= rounding * reach)
+        following = x - change
+        if xp.all(done):
+            return following
+        before = moved
+        found = problem.at(following)
+        stuck = ~((xp.abs(found[0] / slope) < moved) | done)
+        if xp.any(stuck):
+            following, found, stuck = _halved(problem, x, change, moved, slope, done)
+            if xp.any(stuck & (moved > 2**22 * rounding * reach)):
+                break
+            if xp.all(stuck | done):
+                return x
+            following = xp.where(stuck, x, following)
+            found = tuple(xp.where(stuck, old, new) for old, new in zip((value, size, slope), found, strict=True))
+        x, (value, size, slope) = following, found
+    raise problem.error(f"has no solution that Newton's method finds in {_STEPS} steps")
+
+
+def _without_flat(problem: _Problem, value: Array, size: Array, slope: Array) -> tuple[Array, Array]:
+    """Residual and slope where the equation holds already: its slope does not matter there, and may vanish."""
+    xp, flat = problem.xp, slope == 0
+    if not xp.all(xp.isfinite(value / xp.where(flat, xp.ones_like(slope), slope))):
+        raise problem.error("meets a number that is not finite")
+    if not xp.all(xp.abs(value[flat]) <= problem.rounding * size[flat]):
+        raise problem.error("has no unique solution (its derivative vanishes)")
+    return xp.where(flat, xp.zeros_like(value), value), xp.where(flat, xp.ones_like(slope), slope)
+
+
+def _halved(
+    problem: _Problem, x: Array, change: Array, moved: Array, slope: Array, done: Array
+) -> tuple[Array, tuple[Array, ...], Array]:
+    """As `_descent`, for one real unknown whose whole step was too long somewhere."""
+    xp = problem.xp
+    share, stuck = xp.ones_like(x), ~done
+    for _ in range(_HALVINGS):
+        following = x - share * change
+        found = problem.at(following)
+        stuck = ~((xp.abs(found[0] / slope) < moved) | done)
+        if not xp.any(stuck):
+            break
+        share = xp.where(stuck, share / 2, share)
+    return following, found, stuck
 
 
 def _check_stays(problem: _Problem, x: Array) -> None:

@@ -6,9 +6,10 @@
     power = v*i                     : W            a definition, put in wherever it is named
     gamma                           : 1 (parameter)  a declaration; flags below
 
-Flags of a declaration: `parameter`, `trainable` (a parameter that is learnt), `arrival` (the sum of what couplings
-deliver), `input` (driven from a port). A parameter may be `at least 0.05` (any number): training keeps it there. Any
-variable may be `complex`. A flow may be `unless refractory`.
+Flags of a declaration: `parameter`, `trainable` (a parameter that is learnt), `constant` (one that is a number of the
+description and no property of a device: it has no mismatch), `arrival` (the sum of what couplings deliver), `input`
+(driven from a port). A parameter may be `at least 0.05` (any number): training keeps it there. Any variable may be
+`complex`. A flow may be `unless refractory`.
 `t`, `dt` [s] and `xi` (white noise [s^-1/2], Ito) are always there; `xi_NAME` are independent noises. Names that end in
 `_hat` are kept for the waves of companions.
 """
@@ -45,7 +46,7 @@ _FLAGS = {
     "map": {"complex"},
     "constraint": {"complex"},
     "definition": set(),
-    "declaration": {"parameter", "trainable", "arrival", "input", "complex"},
+    "declaration": {"parameter", "trainable", "constant", "arrival", "input", "complex"},
 }
 """Kind of line -> flags that it may carry."""
 

@@ -242,7 +242,7 @@ class _Builder:
             )
             flags = set(line.flags)
             found[line.name] = Variable(
-                line.name, role, line.unit, "complex" in flags, "trainable" in flags, line.least
+                line.name, role, line.unit, "complex" in flags, "trainable" in flags, line.least, "constant" in flags
             )
         for event in self.events:
             if event.name in found or event.name in defined:
@@ -259,10 +259,11 @@ class _Builder:
             raise EquationError(f"{where}: {error}") from None
 
     def _declared_role(self, line: Line) -> str:
-        roles = {{"trainable": "parameter"}.get(flag, flag) for flag in line.flags if flag != "complex"}
-        if len(roles) != 1 or not roles <= set(ROLES):
+        said = [flag for flag in line.flags if flag != "complex"]
+        roles = {{"trainable": "parameter", "constant": "parameter"}.get(flag, flag) for flag in said}
+        if len(roles) != 1 or not roles <= set(ROLES) or {"trainable", "constant"} <= set(said):
             raise EquationError(
-                f"{self._at(line)}: a declaration is one of (parameter), (trainable), (arrival), (input)"
+                f"{self._at(line)}: a declaration is one of (parameter), (trainable), (constant), (arrival), (input)"
             )
         return roles.pop()
 

@@ -245,9 +245,11 @@ class Run:
         """Put one population into its stationary state for what arrives now; those of a joint together."""
         population = self.system.populations[name]
         joint = self.system.joints.get(name)
-        for arrival in population.role("arrival"):
-            if joint is None or (name, arrival) not in joint.arrivals:
-                self.receive(population, arrival)
+        members = () if name in self.system.joined else (name,)  # those of a joint hear what others send together
+        for member in members if joint is None else joint.members:
+            for arrival in self.system.populations[member].role("arrival"):
+                if joint is None or (member, arrival) not in joint.arrivals:
+                    self.receive(self.system.populations[member], arrival)
         zero = residuals(population)
         if joint is not None:
             self.solve_joint(joint)

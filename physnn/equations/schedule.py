@@ -37,6 +37,11 @@ class Joint:
     couplings: tuple[str, ...]
     """by which the arrivals depend on the unknowns; whatever else arrives there is given"""
 
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Populations that it is about: those that are solved, and those where something arrives."""
+        return tuple(dict.fromkeys((*self.populations, *(population for population, _ in self.arrivals))))
+
 
 def schedule(system: System) -> tuple[Task | Joint, ...]:
     """Arrivals and constraints in an order in which everything is known before it is needed.

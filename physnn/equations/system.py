@@ -108,6 +108,11 @@ class System:
         return {name: task for task in self.schedule if isinstance(task, Joint) for name in task.populations}
 
     @cached_property
+    def joined(self) -> frozenset[str]:
+        """Populations where what arrives is found together with the unknowns of a joint."""
+        return frozenset(name for joint in self.joints.values() for name in joint.members)
+
+    @cached_property
     def order(self) -> tuple[str, ...]:
         """Populations in an order in which all that arrives at one is known when its turn comes.
 
@@ -343,13 +348,11 @@ class System:
                     f"coupling {coupling.name!r}: its weights have the key {coupling.key!r} of a parameter"
                 )
             other = first.setdefault(coupling.key, coupling)
-            same = (
-                other.operator.weight_shape == coupling.operator.weight_shape and other.trainable == coupling.trainable
-            )
-            if not same or not _same(other.initial, coupling.initial):
+            said = [(c.operator.weight_shape, c.trainable, c.constant) for c in (other, coupling)]
+            if said[0] != said[1] or not _same(other.initial, coupling.initial):
                 raise EquationError(
                     f"couplings {other.name!r} and {coupling.name!r} share the weights {coupling.key!r}, but differ in "
-                    "their shape, initial values or whether they are trainable"
+                    "their shape, initial values or whether they are trainable or constant"
                 )
         driven = Counter((port.population, port.variable) for port in self.inputs.values())
         for (population, variable), count in driven.items():

@@ -23,6 +23,8 @@ class Variable:
     trainable: bool = False
     least: float | None = None
     """what a parameter may not fall below, in its unit; training keeps it there"""
+    constant: bool = field(default=False, repr=False)
+    """a parameter that is a number of the description and no property of a device: no die changes it"""
 
     @cached_property
     def symbol(self) -> sp.Symbol:

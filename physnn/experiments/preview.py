@@ -15,7 +15,7 @@ from physnn.energy import price
 from physnn.errors import CapabilityError, PhysnnError
 from physnn.experiments.schema import Experiment
 from physnn.learning import Objective, find_rule, outputs, train
-from physnn.substrate.contract import REFUSED, SUPPORTED, Finding, Substrate, Traits
+from physnn.substrate.contract import REFUSED, SUPPORTED, Finding, Substrate, Traits, traits_of
 from physnn.substrate.placement import place
 from physnn.substrate.profiles import Profile, find_profile
 from physnn.substrate.registry import backend_of, build, find_backend
@@ -85,7 +85,7 @@ def _row(experiment: Experiment, dataset: Dataset, profile: Profile) -> Preview:
 
 
 def _step(experiment: Experiment, substrate: Substrate, backend: str) -> str:
-    if experiment.duration is None or getattr(find_backend(backend), "traits", Traits()) != Traits():
+    if experiment.duration is None or traits_of(find_backend(backend), substrate.placed.system) != Traits():
         return ""
     placed = substrate.placed
     try:

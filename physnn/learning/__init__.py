@@ -13,6 +13,7 @@ from physnn.learning.equilibrium import EquilibriumPropagation
 from physnn.learning.feedback_alignment import FeedbackAlignment
 from physnn.learning.hebbian import Hebbian
 from physnn.learning.kolen_pollack import KolenPollack
+from physnn.learning.native import NativeReflection, with_way_back
 from physnn.learning.objective import Objective
 from physnn.learning.oja import Oja
 from physnn.learning.optimisers import OPTIMISERS, SGD, Adam, Momentum, RMSNormalised
@@ -45,6 +46,7 @@ RULES: dict[str, Callable[[], Rule]] = {
     "concurrent": Concurrent,
     "equilibrium-propagation": EquilibriumPropagation,
     "hamiltonian-echo": HamiltonianEcho,
+    "native-reflection": NativeReflection,
     "signal-propagation": SignalPropagation,
     "gated-signal-propagation": lambda: SignalPropagation(gated=True),
     "strength-propagation": StrengthPropagation,
@@ -82,6 +84,7 @@ __all__ = [
     "Hebbian",
     "KolenPollack",
     "Momentum",
+    "NativeReflection",
     "Objective",
     "Oja",
     "PairSTDP",
@@ -104,4 +107,5 @@ __all__ = [
     "outputs",
     "train",
     "twin_of",
+    "with_way_back",
 ]

@@ -20,7 +20,7 @@ from physnn.learning.rule import Passage, forward, judged
 from physnn.media.ring import Ring
 from physnn.substrate.contract import Substrate
 from physnn.substrate.converters import as_numpy
-from physnn.substrate.placement import with_offsets
+from physnn.substrate.device_equations import with_offsets
 from physnn.substrate.registry import backend_of, find_backend
 
 Array = Any

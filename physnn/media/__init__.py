@@ -4,28 +4,38 @@ from physnn.media.carrier import CarrierMedium, CarrierSource, on_carrier
 from physnn.media.encoders import Carrier, Pulse, Rate
 from physnn.media.energy import EnergyLayer, Reciprocal, energy_network
 from physnn.media.envelope import EnvelopeMedium
-from physnn.media.fields import Cable, EvanescentField, ExcitableField, NeuralWave, NonlinearField, WaveField
+from physnn.media.fields import Cable, EvanescentField, ExcitableField, NeuralWave, NonlinearField, TLMField, WaveField
 from physnn.media.functionals import FUNCTIONALS, Demodulated, EffectiveFrequency
 from physnn.media.hamiltonian import Hamiltonian, hamiltonian_network
 from physnn.media.heads import ConvStack, Flatten, Head, LinearInTime, Perceptron, PerPixel
 from physnn.media.impedances import (
+    Balance,
     Capacitor,
+    DirectionalCoupler,
+    Dispersion,
     Inductor,
     Line,
+    NonlinearShunt,
     Parallel,
     Rational,
+    Repeater,
     Resistor,
     Series,
     SeriesJunction,
     ShuntJunction,
+    Shunts,
     Step,
     Stub,
     Termination,
+    TransformerBank,
+    energy_balance,
     fit_touchstone,
+    passive_network,
 )
 from physnn.media.losses import LOSSES, CrossEntropy, SquaredError
 from physnn.media.lstm import ConvLSTM
 from physnn.media.medium import Medium, Source
+from physnn.media.mesh import Attenuators, Mesh
 from physnn.media.network import Link, Network
 from physnn.media.normalisation import calibrated, matched_weights, with_sections
 from physnn.media.oscillators import (
@@ -52,6 +62,8 @@ __all__ = [
     "LIF",
     "LOSSES",
     "AdaptiveLIF",
+    "Attenuators",
+    "Balance",
     "Cable",
     "Capacitor",
     "Carrier",
@@ -64,6 +76,8 @@ __all__ = [
     "CriticalModes",
     "CrossEntropy",
     "Demodulated",
+    "DirectionalCoupler",
+    "Dispersion",
     "Duffing",
     "EffectiveFrequency",
     "EnergyLayer",
@@ -83,9 +97,11 @@ __all__ = [
     "LotkaVolterra",
     "MeanFieldKuramoto",
     "Medium",
+    "Mesh",
     "Network",
     "NeuralWave",
     "NonlinearField",
+    "NonlinearShunt",
     "Parallel",
     "Part",
     "PerPixel",
@@ -96,28 +112,34 @@ __all__ = [
     "Rational",
     "Readout",
     "Reciprocal",
+    "Repeater",
     "Resistor",
     "Ring",
     "Series",
     "SeriesJunction",
     "ShuntJunction",
+    "Shunts",
     "Source",
     "SquaredError",
     "Step",
     "StuartLandau",
     "Stub",
+    "TLMField",
     "Termination",
+    "TransformerBank",
     "TwoCompartmentLIF",
     "WaveField",
     "Waveguide",
     "calibrated",
     "duffing",
+    "energy_balance",
     "energy_network",
     "fit_touchstone",
     "hamiltonian_network",
     "harmonic",
     "matched_weights",
     "on_carrier",
+    "passive_network",
     "saturable",
     "with_sections",
 ]

@@ -29,6 +29,7 @@ class Link:
     """
 
     source: str
+    """name of a part, or 'NAME:SIDE' of a part with sides"""
     target: str
     name: str = ""
     """'SOURCE->TARGET' where empty"""
@@ -45,6 +46,8 @@ class Link:
     """unit of a weight; the target's own where empty"""
     weights: Any = None
     """initial weights in place of random ones, of the operator's `weight_shape`"""
+    wire: bool = False
+    """a plain connection at one place: no line of a profile lies in it, and its weights are no devices"""
 
     def __post_init__(self) -> None:
         if not (isinstance(self.gain, Real) and math.isfinite(self.gain)):
@@ -141,7 +144,10 @@ class Network:
         dotted = [name for name in parts if "." in name or not name]
         if dotted:
             raise EquationError(f"network {self.name!r}: a part is called {dotted[0]!r}; use a name without a dot")
-        populations = {name: part.lower() for name, part in parts.items()}
+        lowered = {part.name: part.populations() for part in self.parts}
+        populations = {p.name: p for own in lowered.values() for p in own}
+        if len(populations) != sum(map(len, lowered.values())) or BIAS in populations:
+            raise EquationError(f"network {self.name!r}: two populations have one name; rename one of the parts")
         couplings = [coupling for part in self.parts for coupling in part.inner(seed)]
         couplings += [self._coupling(link, parts, populations, seed) for link in self.links]
         biased = [part for part in self.parts if part.bias]
@@ -156,22 +162,20 @@ class Network:
         inputs |= self.inputs
         populations = {name: _without_driven(population, inputs) for name, population in populations.items()}
         for part in self.parts:
-            arriving: dict[str, list[str]] = {name: [] for name in populations[part.name].role("arrival")}
+            own = {p.name: p for p in lowered[part.name]}
+            arriving: dict[str, list[Coupling]] = {name: [] for p in own.values() for name in p.role("arrival")}
             for coupling in couplings:
-                if coupling.target == part.name:
-                    arriving.setdefault(coupling.into, []).append(coupling.name)
-            part.check(arriving)
+                if coupling.target in own:
+                    arriving.setdefault(coupling.into, []).append(coupling)
+            part.check({arrival: [c.name for c in found] for arrival, found in arriving.items()})
+            part.check_sources({arrival: [populations[c.source] for c in found] for arrival, found in arriving.items()})
         outputs = {self.readout.port: Output(self.readout.population, self.readout.expression)}
         return System.of(populations.values(), couplings, inputs, outputs)
 
     def _coupling(self, link: Link, parts: dict[str, Part], populations: dict[str, Population], seed: int) -> Coupling:
-        for end in (link.source, link.target):
-            if end not in parts:
-                raise EquationError(f"link {link.label!r}: unknown part {end!r}{nearest(end, parts)}")
-        source, target = parts[link.source], parts[link.target]
+        (source, of), (target, to) = (_end(link, end, parts, populations) for end in (link.source, link.target))
         if isinstance(target, Source):
             raise EquationError(f"link {link.label!r}: nothing can arrive at the source {target.name!r}")
-        of, to = populations[link.source], populations[link.target]
         operator = link.operator or _dense(of.shape, to.shape)
         weights = link.weights
         if weights is None:
@@ -179,8 +183,8 @@ class Network:
             weights = spread * streams.normal(seed, link.label, "weights", operator.weight_shape)
         return Coupling(
             link.label,
-            link.source,
-            link.target,
+            of.name,
+            to.name,
             link.signal or source.signal,
             operator,
             link.into or target.arrival,
@@ -188,7 +192,18 @@ class Network:
             unit=link.unit or target.unit,
             trainable=link.trainable,
             initial=weights,
+            local=link.wire,
+            constant=link.wire,
         )
+
+
+def _end(link: Link, end: str, parts: Mapping[str, Part], populations: Mapping[str, Population]) -> Any:
+    """The part and the population at one end of a link."""
+    name, _, side = end.partition(":")
+    if name not in parts:
+        raise EquationError(f"link {link.label!r}: unknown part {name!r}{nearest(name, parts)}")
+    found = parts[name].side(side)
+    return parts[name], populations[found]
 
 
 def _bypass(start: Part, end: Part, share: float) -> Link:

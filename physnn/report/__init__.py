@@ -1,7 +1,8 @@
 """Reports of a comparison: a table on the terminal, CSV, figures, and one self-contained HTML page.
 
 Everything here reads a results object, `{"schema": "physnn.results/1", "experiment": {...}, "cells": [...]}`, and
-nothing else. Figures and the page need `pip install 'physnn[report]'`; rows, table and CSV do not.
+nothing else; the page of waves (`wave_page`) shows what `physnn.experiments.waves` has watched. Figures and the pages
+need `pip install 'physnn[report]'`; rows, table and CSV do not.
 """
 
 from physnn.report.cells import SCHEMA, Range

@@ -1,10 +1,10 @@
 """Studies: what the rules reach on data, held against what was promised and what others claim (`physnn reproduce`)."""
 
 from physnn.errors import UnknownNameError
-from physnn.studies import digits, images, mismatch, spiking
+from physnn.studies import digits, images, mismatch, passive, spiking
 from physnn.studies.study import Line, Study, Task
 
-_ALL = (digits.STUDY, spiking.STUDY, mismatch.STUDY, images.MNIST, images.FASHION)
+_ALL = (digits.STUDY, spiking.STUDY, mismatch.STUDY, passive.STUDY, images.MNIST, images.FASHION)
 STUDIES: dict[str, Study] = {study.name: study for study in _ALL}
 """Name -> study."""
 

@@ -19,6 +19,7 @@ from physnn.errors import UnknownNameError
 from physnn.learning import (
     EquilibriumPropagation,
     HamiltonianEcho,
+    NativeReflection,
     Objective,
     Rule,
     Settings,
@@ -26,12 +27,14 @@ from physnn.learning import (
     coexisting,
     find_rule,
     train,
+    with_way_back,
 )
 from physnn.learning.alignment import Alignment, aligned
 from physnn.media import CrossEntropy, Link, Network, Readout, Source, SquaredError, Waveguide
 from physnn.media.energy import EnergyLayer, energy_network
 from physnn.media.hamiltonian import Hamiltonian, hamiltonian_network
 from physnn.media.heads import Head, Perceptron
+from physnn.media.impedances import passive_network
 from physnn.media.ring import Ring
 from physnn.media.spiking import LIF
 from physnn.substrate.contract import Substrate
@@ -63,6 +66,8 @@ class Recipe:
     """whether the classes are read by a digital layer, behind the last hidden one: rules without an error"""
     made: Callable[[], Rule] | None = None
     """makes the rule with parameters that are not its usual ones; None for the usual ones"""
+    port: str = "input"
+    """where samples enter"""
 
     @property
     def supervised(self) -> bool:
@@ -87,7 +92,7 @@ class Recipe:
         else:
             substrate = plain()
         rule = self.made() if self.made else find_rule(self.rule)
-        return Trial(substrate, rule, objective, self.settings, "input", seed, plain if self.both_waves else None)
+        return Trial(substrate, rule, objective, self.settings, self.port, seed, plain if self.both_waves else None)
 
 
 @dataclass(frozen=True)
@@ -150,6 +155,12 @@ def oscillators(width: int, hidden: Sizes, classes: int) -> Network:
     """Lossless Duffing oscillators in one potential."""
     layers = [Hamiltonian(name, size) for name, size in zip(_names(hidden), (*hidden, classes), strict=True)]
     return hamiltonian_network([Source("input", width), *layers], gain=(1.0, *[1.5] * len(hidden)))
+
+
+def passive_lines(width: int, hidden: Sizes, classes: int) -> Network:
+    """Lines, banks of transformers and sinh shunts, with a generator in each load."""
+    impedances = (1.0, *[2.0] * len(hidden), 1.0)
+    return with_way_back(passive_network((width, *hidden, classes), impedances))
 
 
 def rings(width: int, hidden: Sizes, classes: int, *, trainable: tuple[str, ...] = ()) -> Network:
@@ -224,6 +235,17 @@ RECIPES: dict[str, Recipe] = {
             4.0,
             0.25,
             made=partial(HamiltonianEcho, 0.02),
+        ),
+        Recipe(
+            "native-reflection",
+            "passive lines, banks and shunts",
+            passive_lines,
+            CrossEntropy(),
+            Settings(20, 64, 0.03, optimiser="momentum"),
+            80.0,
+            1.0,
+            made=partial(NativeReflection, kick=0.05, settling=0.05),
+            port="in",
         ),
         *(
             Recipe(rule, "spiking cells", heard_spikes, CrossEntropy(4.0), Settings(12, 32, 0.03), 0.04, 2e-3)

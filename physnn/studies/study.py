@@ -16,7 +16,7 @@ from physnn.experiments.outcome import outcome
 from physnn.substrate.registry import backend_folders
 
 Record = Mapping[str, Any]
-_ONLY_TELLS = ("cli", "report", "testing")
+_ONLY_TELLS = ("benchmarks", "cli", "report", "testing")
 """rooms of the package that compute nothing of a training"""
 
 

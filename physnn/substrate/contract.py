@@ -34,9 +34,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Traits:
-    """What a backend promises about its numbers, as its attribute `traits`; the conformance suite holds it to this.
+    """What a backend promises about its numbers; the conformance suite holds it to this.
 
-    A backend without one promises the interpreter's own steps in float64.
+    It does so by its attribute `traits`, or by a method of that name where the System decides; a backend without one
+    promises the interpreter's own steps in float64.
     """
 
     integrator: str = "explicit Euler"
@@ -45,6 +46,12 @@ class Traits:
     """order of the integrator's error in the step, where it is not explicit Euler"""
     rounding: float = 2.0**-52
     """relative precision of its arithmetic"""
+
+
+def traits_of(backend: Backend, system: System) -> Traits:
+    """What a backend promises about the numbers of a System."""
+    own = getattr(backend, "traits", Traits())
+    return own(system) if callable(own) else own
 
 
 @dataclass(frozen=True)

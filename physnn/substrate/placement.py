@@ -9,18 +9,23 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import sympy as sp
 from numpy.typing import NDArray
 from scipy.constants import Boltzmann
 
 from physnn import streams
-from physnn.equations import Companion, Output, Population, System, Variable, dimensions, reflected
+from physnn.equations import Companion, System, dimensions, reflected
 from physnn.errors import ParameterError, ShapeError, UnknownNameError
 from physnn.substrate.converters import quantise
+from physnn.substrate.device_equations import devices, with_line_delays, with_offsets, with_own_values
+from physnn.substrate.mesh_dies import MeshDies
 from physnn.substrate.profile_schema import Profile
 from physnn.substrate.stability import Stability
 
 _STEPS_PER_TIME_CONSTANT = 20
+_IMPEDANCES = ("ohm", "F", "H", "S")
+"""units of what stores or draws energy; not above 0 it would deliver it"""
+_MARGIN = 1e-3
+"""part of a bound, or absolute where it is 0, by which a value may fall short: differences are measured across it"""
 
 
 @dataclass(frozen=True)
@@ -106,8 +111,13 @@ class PlacedSystem:
 
     @cached_property
     def weight_keys(self) -> frozenset[str]:
-        """Parameter keys that are coupling weights."""
-        return frozenset(c.key for c in self.system.couplings.values())
+        """Parameter keys of coupling weights that are devices."""
+        return frozenset(c.key for c in self.system.couplings.values() if not c.constant)
+
+    @cached_property
+    def _constants(self) -> frozenset[str]:
+        """Parameter keys of coupling weights that are no devices."""
+        return frozenset(c.key for c in self.system.couplings.values() if c.constant)
 
     @cached_property
     def stability(self) -> Stability:
@@ -115,18 +125,30 @@ class PlacedSystem:
         return Stability(self.system)
 
     @cached_property
+    def meshes(self) -> MeshDies | None:
+        """What the die makes of interferometers; None where the profile knows of none."""
+        return MeshDies.of(self.system, self.profile, self.seed, mismatched=self.mismatched)
+
+    def completed(self, new: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, Any]:
+        """Parameters to realise when `new` are written after `written`: heaters of one mesh turn each other."""
+        return dict(new) if self.meshes is None else self.meshes.completed(new, written)
+
+    @cached_property
     def exact(self) -> bool:
         """Whether the device holds what is written, number for number."""
         profile, mismatch = self.profile, self.profile.mismatch
         drawn = any(spread is not None and spread.value for spread in (mismatch.weight, mismatch.gain, mismatch.offset))
-        return profile.range.weight is None and not (self.mismatched and drawn)
+        acts = self.meshes is not None and bool(self.meshes.keys)
+        return profile.range.weight is None and not (self.mismatched and drawn) and not acts
 
     def check_write(self, parameters: Mapping[str, Any]) -> None:
-        """Names and shapes of parameters that are to be written.
+        """Names, shapes and bounds of parameters that are to be written.
 
         Raises
         ------
         UnknownNameError, ShapeError
+        ParameterError
+            A value is below what its parameter may not fall below, or an impedance that was above 0 is not.
         """
         known = self.system.parameters
         for key, value in parameters.items():
@@ -135,6 +157,42 @@ class PlacedSystem:
             given = tuple(getattr(value, "shape", np.shape(value)))
             if given != known[key].shape:
                 raise ShapeError(f"parameter {key!r} has shape {given}; the System needs {known[key].shape}")
+            if key in self.bounds:
+                self._check_bound(key, value)
+
+    @cached_property
+    def bounds(self) -> Mapping[str, float]:
+        """Parameter key -> what a written value must be at least; 0 stands for above 0.
+
+        Those that declare it, and impedances: what has a unit of ohm, F, H or S and is above 0 as described.
+        """
+        found: dict[str, float] = {}
+        impedances = [dimensions.dimension(unit) for unit in _IMPEDANCES]
+        for population in self.system.populations.values():
+            for name in population.role("parameter"):
+                variable, value = population.variables[name], population.values.get(name)
+                if variable.least is not None:
+                    found[f"{population.name}.{name}"] = variable.least
+                elif not variable.complex and value is not None and np.all(value > 0):
+                    if population.dimensions[variable.symbol] in impedances:
+                        found[f"{population.name}.{name}"] = 0.0
+        return found
+
+    def _check_bound(self, key: str, value: Any) -> None:
+        population, _, name = key.partition(".")
+        variable, least = self.system.populations[population].variables[name], self.bounds[key]
+        values = value if hasattr(value, "shape") else np.asarray(value)
+        if variable.least is None:
+            if bool((values <= 0).any()):
+                raise ParameterError(
+                    f"parameter {key!r}: a value of 0 {variable.unit} or below would make a passive element active; "
+                    "write values above 0"
+                )
+        elif bool((values < least - _MARGIN * (abs(least) or 1.0)).any()):
+            raise ParameterError(
+                f"parameter {key!r}: a value is below {least:g} {variable.unit}, which it may not fall below; "
+                "write values from there on"
+            )
 
     def die(self, key: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """Factor between what is programmed and what the device has, drawn once for each parameter of this die."""
@@ -147,12 +205,14 @@ class PlacedSystem:
         """Relative standard deviation of a parameter between devices."""
         mismatch = self.profile.mismatch
         spread = mismatch.weight if self._is_weight(key) else mismatch.gain
-        if not self.mismatched or spread is None or key in self.offsets:
+        if not self.mismatched or spread is None or key in self.offsets or key in self._constants:
             return 0.0
         if self._is_weight(key):
             return spread.value
-        population = self.system.populations[key.partition(".")[0]]
-        return spread.value if population.dynamic or population.constraints else 0.0
+        if self.meshes is not None and key in self.meshes.keys:
+            return 0.0
+        population, _, name = key.partition(".")
+        return spread.value if name in devices(self.system.populations[population]) else 0.0
 
     def _offset(self, key: str, shape: tuple[int, ...]) -> NDArray[np.float64] | float:
         """What the die adds to a parameter."""
@@ -165,7 +225,8 @@ class PlacedSystem:
         """What the device holds after `parameters` are written to it for the `writes`-th time.
 
         Weights are clipped to the profile's range, rounded to its bits, disturbed by its write noise, and multiplied by
-        the die's factors; other parameters are multiplied by theirs. `noise=False` leaves the write noise out.
+        the die's factors; other parameters are multiplied by theirs; interferometers err in their own way (`meshes`).
+        `noise=False` leaves the write noise out.
 
         Raises
         ------
@@ -180,7 +241,8 @@ class PlacedSystem:
             held[key] = self._programmed(values) if self._is_weight(key) else values
         for key, error in (self._write_noise(held, writes) if noise else {}).items():
             held[key] = held[key] + error
-        return {key: value * self.die(key, value.shape) + self._offset(key, value.shape) for key, value in held.items()}
+        made = {key: of * self.die(key, of.shape) + self._offset(key, of.shape) for key, of in held.items()}
+        return made if self.meshes is None else made | self.meshes.held(made)
 
     def decay(
         self, held: Mapping[str, Any], ages: Mapping[str, float], seconds: float
@@ -242,7 +304,7 @@ class PlacedSystem:
         places: dict[str, slice] = {}
         end = 0
         for coupling in self.system.couplings.values():
-            if coupling.key not in places:
+            if coupling.key not in places and not coupling.constant:
                 start, end = end, end + math.prod(coupling.operator.weight_shape)
                 places[coupling.key] = slice(start, end)
         return places
@@ -289,105 +351,35 @@ def place(
     Raises
     ------
     ParameterError
-        The step is not above 0, or the damping makes a medium unstable, as described or on this die.
+        The step is not above 0, or a medium's damping or the gain of a loop with delays makes it unstable on this die.
     UnknownNameError
         The device is neither.
     """
     if device not in ("cpu", "cuda"):
         raise UnknownNameError("device", device, ("cpu", "cuda"))
-    if step is None:
-        step = _default_step(system)
+    step = float(_default_step(system) if step is None else step)
     if not (math.isfinite(step) and step > 0):
         raise ParameterError(f"time step {step} s must be finite and above 0")
-    step = float(step)
     offsets: frozenset[str] = frozenset()
     origin = system.fingerprint
     if profile.mismatch.offset is not None and profile.mismatch.offset.value:
         system, offsets = with_offsets(system)
     if profile.mismatch.gain is not None and profile.mismatch.gain.value:
-        system = _with_own_values(system)
-    system = _with_line_delays(system, round(_line_delay(profile) / step) * step)
+        system = with_own_values(system)
+    system = with_line_delays(system, round(_line_delay(profile) / step) * step)
     placed = PlacedSystem(system, profile, seed, step, device, offsets=offsets, origin=origin)
     placed.stability.check(system.parameters)
     own = {key: value for key, value in system.parameters.items() if key not in placed.weight_keys}
     placed.stability.check(placed.realise(own))
+    if placed.stability.loops.linear:
+        placed.stability.loops.check(step, placed.realise(system.parameters, noise=False))
     return placed
-
-
-def with_offsets(system: System) -> tuple[System, frozenset[str]]:
-    """The System with an offset added to every arriving wave, a parameter that is zero; and the keys of these."""
-    populations, moved = [], {}
-    keys: set[str] = set()
-    for population in system.populations.values():
-        shifted, moved[population.name] = _with_offset(population)
-        populations.append(shifted)
-        keys |= {f"{population.name}.{name}" for name in shifted.variables if name not in population.variables}
-    couplings = [replace(c, signal=system.signals[c.name].xreplace(moved[c.source])) for c in system.couplings.values()]
-    outputs = {
-        name: Output(port.population, system.readouts[name].xreplace(moved[port.population]))
-        for name, port in system.outputs.items()
-    }
-    return System.of(populations, couplings, system.inputs, outputs, derived=system.derived), frozenset(keys)
-
-
-def _with_offset(population: Population) -> tuple[Population, dict[sp.Symbol, sp.Expr]]:
-    """The population with its offsets, and what its arrivals have become."""
-    variables, values, moved = dict(population.variables), dict(population.values), {}
-    for arrival in population.role("arrival"):
-        name = f"{arrival}_offset"
-        while name in variables or name in population.definitions:
-            name += "_"
-        variables[name] = Variable(name, "parameter", population.variables[arrival].unit)
-        values[name] = np.zeros(population.shape)
-        moved[population.symbols[arrival]] = population.symbols[arrival] + variables[name].symbol
-
-    def shifted(expressions: Mapping[str, sp.Basic]) -> dict[str, sp.Basic]:
-        return {name: expression.xreplace(moved) for name, expression in expressions.items()}
-
-    return replace(
-        population,
-        variables=variables,
-        values=values,
-        text=population.text + "+offsets",
-        flows=shifted(population.flows),
-        maps=shifted(population.maps),
-        constraints=shifted(population.constraints),
-        definitions=shifted(population.definitions),
-        guards=shifted(population.guards),
-        resets={name: shifted(resets) for name, resets in population.resets.items()},
-        surrogates={
-            name: (m.xreplace(moved), slope.xreplace(moved)) for name, (m, slope) in population.surrogates.items()
-        },
-    ), moved
-
-
-def _with_own_values(system: System) -> System:
-    """The System with a value for every element where one value stood for all: each device is mismatched on its own.
-
-    A trainable parameter that is shared stays one parameter, with one factor.
-    """
-    populations = [_with_elements(p) if p.dynamic or p.constraints else p for p in system.populations.values()]
-    return System.of(populations, system.couplings.values(), system.inputs, system.outputs, derived=system.derived)
-
-
-def _with_elements(population: Population) -> Population:
-    fixed = [name for name in population.role("parameter") if not population.variables[name].trainable]
-    own = {name: np.broadcast_to(population.values[name], population.shape).copy() for name in fixed}
-    return replace(population, values={**population.values, **own})
 
 
 def _line_delay(profile: Profile) -> float:
     """Of one line [s, model time]."""
     line, constant = profile.medium.line_delay, profile.medium.time_constant
     return line.value / (constant.value if constant else 1.0) if line else 0.0
-
-
-def _with_line_delays(system: System, delay: float) -> System:
-    """The System with a line in every coupling."""
-    if not delay:
-        return system
-    couplings = [replace(c, delay=c.delay + delay) for c in system.couplings.values()]
-    return System.of(system.populations.values(), couplings, system.inputs, system.outputs, derived=system.derived)
 
 
 def _default_step(system: System) -> float:

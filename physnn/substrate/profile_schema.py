@@ -3,10 +3,10 @@
 Top level: ``name`` (the file's stem), ``title``, ``kind`` (ideal, processor, event, analog), ``backends`` (the
 first is the default), ``year``, ``node``, ``description``, ``in_place``, ``not_counted``, ``included`` (counts and
 devices that need no price of their own, each with the reason). Tables: ``energy``, ``power``, ``time``, ``rate``,
-``precision``, ``range``, ``noise``, ``mismatch``, ``drift``, ``medium``, ``limits``. Every entry of a table is a
-:class:`~physnn.substrate.profile_quantity.Quantity`; only the bits and the dtype of ``precision`` are plain, with
-one ``source`` for the table. A table or entry that is left out is absent, never zero: what acts in the simulation
-is then ideal, and what must be priced is an error when it is priced.
+``precision``, ``range``, ``noise``, ``mismatch``, ``drift``, ``medium``, ``mesh``, ``cells``, ``limits``. Every entry
+of a table is a :class:`~physnn.substrate.profile_quantity.Quantity`; only the bits and the dtype of ``precision`` are
+plain, with one ``source`` for the table. A table or entry that is left out is absent, never zero: what acts in the
+simulation is then ideal, and what must be priced is an error when it is priced.
 """
 
 from __future__ import annotations
@@ -199,6 +199,28 @@ class MediumSection(Section):
     """Wall power of the largest laser bank that is built [W]."""
 
 
+class MeshSection(Section):
+    """``[mesh]``: what the interferometers of a mesh get wrong, before anything is calibrated away in place."""
+
+    coupler_error: Ratio | None = None
+    """Rms error of a coupler's angle about pi/4 [rad]; it sends 1/2 + sin(2 error)/2 of the power across."""
+    phase_error: Ratio | None = None
+    """Rms error of a phase [rad]."""
+    crosstalk: Fraction | None = None
+    """Share of its phase by which a heater turns its next neighbours [1]."""
+
+
+class CellsSection(Section):
+    """``[cells]``: lumped analog cells, as built for equations that no repeater has; absent means ideal."""
+
+    bandwidth: Hertz | None = None
+    """Of the amplifier through which a wave enters a cell [Hz]."""
+    saturation: PositiveRatio | None = None
+    """Largest amplitude that leaves a cell, relative to the signal's full scale [1]."""
+    gain: PositiveRatio | None = None
+    """Of an integrator at DC; it leaks at 1/gain for each ``medium.time_constant`` [1]."""
+
+
 class DriftSection(Section):
     """``[drift]``: weights after programming, w(t) = w(0) ((t + reference)/reference)^-nu."""
 
@@ -248,6 +270,8 @@ class Profile(BaseModel):
     mismatch: MismatchSection = MismatchSection()
     drift: DriftSection = DriftSection()
     medium: MediumSection = MediumSection()
+    mesh: MeshSection = MeshSection()
+    cells: CellsSection = CellsSection()
     limits: LimitsSection = LimitsSection()
 
     @property
@@ -291,7 +315,7 @@ class Profile(BaseModel):
 
     def _faults_of_ideal(self) -> Iterator[Fault]:
         if self.kind == "ideal":
-            for section in ("power", "noise", "mismatch", "drift", "limits"):
+            for section in ("power", "noise", "mismatch", "drift", "mesh", "cells", "limits"):
                 for key, _ in self.sections[section].quantities():
                     yield (section, key), "an ideal profile is not a device and has none; remove it or change kind"
 

@@ -1,4 +1,4 @@
-"""Whether a medium comes to rest by itself: the growth rates of populations that are linear in their own states."""
+"""Whether a medium comes to rest by itself: the growth of populations, and of loops with delays, that are linear."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
+from physnn.analysis import DelayedLoops
 from physnn.equations import Population, System
 from physnn.equations.generate import function
 from physnn.errors import ParameterError
@@ -35,6 +36,8 @@ class Stability:
             if _is_linear(population) and not _on_a_loop(system, name)
         }
         self.populations = system.populations
+        self.loops = DelayedLoops(system)
+        """judged by the map of one step"""
 
     def check(self, parameters: Mapping[str, NDArray]) -> None:
         """Judge the populations for these parameters.

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from physnn.analysis import drum_frequency, drum_modes, group_velocity, lattice_frequency, peaks
+from physnn.analysis import (
+    drum_frequency,
+    drum_modes,
+    group_velocity,
+    lattice_frequency,
+    peaks,
+    tlm_decay_rate,
+    tlm_frequency,
+)
 from physnn.errors import NumericsError, ParameterError, ShapeError
 
 
@@ -35,6 +43,32 @@ def test_the_verlet_step_has_this_frequency():
 def test_one_dimension_at_the_largest_step_has_no_dispersion():
     k = np.linspace(0.1, 3.0, 7)[:, None]
     assert np.allclose(lattice_frequency(k, 1.0, 1.0), k[:, 0], rtol=1e-12)
+
+
+@pytest.mark.parametrize(("stub", "loss"), [(0.0, 0.0), (1.5, 0.0), (0.0, 0.6), (2.0, 1.1)])
+def test_waves_on_a_mesh_solve_its_recursion(stub, loss):
+    # (4 + y0 + g0) v(t+1) + (4 + y0 - g0) v(t-1) = 2 (sum of the neighbours + y0 v)
+    k, dt = np.array([[0.9, 0.4], [2.0, -1.1]]), 0.3
+    growth = np.exp((1j * tlm_frequency(k, stub, loss, dt) - tlm_decay_rate(stub, loss, dt)) * dt)
+    right = 2 * (2 * np.cos(k).sum(axis=1) + stub)
+    assert np.allclose((4 + stub + loss) * growth + (4 + stub - loss) / growth, right, atol=1e-13)
+
+
+def test_waves_on_a_mesh_without_loss_are_those_of_verlet():
+    k = np.random.default_rng(0).uniform(-3, 3, (20, 2))
+    for stub in (0.0, 0.7, 9.0):
+        speed = 1 / np.sqrt(2 + stub / 2)
+        assert np.allclose(tlm_frequency(k, stub), lattice_frequency(k, speed, 1.0), rtol=1e-12)
+    assert np.allclose(tlm_frequency([[0.3, 0.3], [2.0, -2.0]]), [0.3, 2.0], rtol=1e-14)  # none along diagonals
+
+
+def test_waves_that_a_mesh_only_damps():
+    with pytest.raises(NumericsError, match="only damps"):
+        tlm_frequency([0.01, 0.0], 0.0, 0.5)
+    with pytest.raises(ParameterError, match="below 4"):
+        tlm_decay_rate(1.0, 5.0)
+    with pytest.raises(ParameterError, match="at least 0"):
+        tlm_frequency([0.1, 0.1], -0.1)
 
 
 @pytest.mark.parametrize("side", [13, 17, 21])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from physnn.analysis import (
+    fastest_rate,
     kernel_bound,
     leaky_step_limit,
     spectral_radius,
@@ -68,6 +69,12 @@ def test_runs_below_the_limit_stay_and_above_it_grow(integrator):
     runs = [Interpreter(system).run(start, 600, share * limit) for share in (0.98, 1.1)]
     stays, grows = (np.max(np.abs(run.outputs["y"][:, -1])) for run in runs)
     assert stays < 1 < grows
+
+
+def test_the_fastest_rate_of_a_torus():
+    """|lambda|^2 = 8 c^2 + omega of the chequered wave; with damping, that of the faster one of its two modes."""
+    assert fastest_rate(field("verlet", 1.0, 1.0, 0.0)) == pytest.approx(3.0, rel=1e-9)
+    assert fastest_rate(field("verlet", 0.0, 1.0, 4.0)) == pytest.approx(2.0 + math.sqrt(3.0), rel=1e-9)
 
 
 def test_large_fields():

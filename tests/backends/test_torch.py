@@ -269,7 +269,7 @@ def timed_loss(system, x, wanted):
 
 @pytest.mark.parametrize("make", SMOOTH, ids=lambda f: f.__name__)
 def test_reflected_gradient_of_a_trajectory(make, rng, on_torch, slope_error):
-    from physnn_torch.stepping import Run
+    from physnn.execution import Run
 
     system = make(rng)
     x = inputs_of(system, rng, STEPS)

@@ -29,24 +29,15 @@ class TestRefusals:
         assert found and found[0].detail in str(caught.value) and "\n" not in str(caught.value)
         return str(caught.value)
 
-    @pytest.mark.parametrize(
-        "text, why, options",
-        [
-            ("dv/dt = (z - v)/tau : 1", "fire spikes", {"events": [Event("spike", "v > 1", {"v": "0"})]}),
-            ("v+ = tanh(z) : 1", "act at once", {}),
-            ("dv/dt = w : 1\ndw/dt = (z - v - w*tau)/tau**2 : 1/s", "2 amplitudes", {}),
-            ("dv/dt = (z - v**3)/tau : 1", "decay at a fixed rate", {}),
-            ("dv/dt = -z*v/tau : 1", "decay at a fixed rate", {}),
-            ("dv/dt = (z - v)/tau + xi/sqrt(tau) : 1", "noise", {}),
-            ("dv/dt = (z - v)/tau : 1", "act at once", {"projections": {"v": "max(v, 0)"}}),
-        ],
-        ids=["LIF", "map", "two states", "cubic", "product", "noise", "projection"],
-    )
-    def test_what_repeaters_cannot_be(self, text, why, options, make_profile):
-        text += "\nz : 1 (arrival)\ntau : s (parameter)"
-        message = self.refusal(Population.from_text("p", 2, text, {"tau": 1.0}, **options), make_profile, "v")
-        assert "population p" in message and why in message
-        assert "backend 'torch' runs it" in message
+    def test_weights_that_change_while_it_runs(self, make_profile):
+        rule = Population.from_text(
+            "hebb", (3, 2), "dw/dt = rate*pre : 1\npre : 1 (input)\nrate : 1/s (parameter)", {"rate": 0.1}
+        )
+        source, layer = Source("in", 2).lower(), Waveguide("p", 3).lower()
+        coupling = Coupling("w", "in", "p", "u", Dense(3, 2), "z", initial=np.ones((3, 2)), plasticity=rule)
+        system = System.of([source, layer], [coupling], {"in": Input("in", "u")}, {"y": Output("p", "x")})
+        with pytest.raises(CapabilityError, match="coupling w: weights that change while it runs; freeze it"):
+            physnn_waveguide.Backend().build(place(system, make_profile()))
 
     def test_fan_in(self, make_profile):
         layer = Waveguide("p", 3).lower()
@@ -86,6 +77,31 @@ class TestRefusals:
         ]
         first, second = (s.steady({"in": np.ones((1, 2))}).outputs["y"] for s in substrates)
         assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    "text, made_of, options",
+    [
+        ("dv/dt = (z - v)/tau : 1", "", {}),
+        ("dv/dt = (z - v)/tau : 1", "1 integrator, 1 comparator", {"events": [Event("spike", "v > 1", {"v": "0"})]}),
+        ("v+ = tanh(z) : 1", "1 sample-and-hold", {}),
+        ("dv/dt = w : 1\ndw/dt = (z - v - w*tau)/tau**2 : 1/s", "2 integrators", {}),
+        ("dv/dt = (z - v**3)/tau : 1", "1 integrator", {}),
+        ("dv/dt = -z*v/tau : 1", "1 integrator", {}),
+        ("dv/dt = (z - v)/tau + xi/sqrt(tau) : 1", "1 integrator", {}),
+        ("dv/dt = (z - v)/tau : 1", "1 integrator, 1 limiter", {"projections": {"v": "max(v, 0)"}}),
+        ("0 = v + v**3 - z : 1 (solves v)", "1 feedback loop", {}),
+        ("dv/dt = (z - 1j*v)/tau : 1 (complex)", "2 integrators", {}),
+    ],
+    ids=["repeater", "LIF", "map", "two states", "cubic", "product", "noise", "projection", "constraint", "complex"],
+)
+def test_what_an_element_is_made_of(text, made_of, options, make_profile):
+    """Nothing is said of repeaters; all else consists of analog cells."""
+    text += "\nz : 1 (arrival)\ntau : s (parameter)"
+    cell = Population.from_text("p", 2, text, {"tau": 1.0}, **options)
+    found = physnn_waveguide.Backend().check(System.of([cell], [], {}, {"y": Output("p", "abs(v)")}), make_profile())
+    assert [f.detail for f in found if f.part == "population p"] == [made_of]
+    assert not [f for f in found if f.status == REFUSED]
 
 
 class TestCounts:

@@ -4,6 +4,7 @@ import pytest
 
 from physnn.cli import main
 from physnn.media.catalogue import FAMILIES, MEDIA
+from physnn.substrate.contract import REFUSED, Finding
 from physnn.testing.answers import ANSWERS, COVERS, at_most, close
 
 
@@ -32,9 +33,11 @@ def test_show(name, capsys):
         assert any(line.split()[:1] == [parameter] for line in out.splitlines())
 
 
-def test_show_says_why_a_backend_refuses(capsys):
+def test_show_says_why_a_backend_refuses(capsys, monkeypatch):
+    backend = pytest.importorskip("physnn_waveguide").Backend
+    monkeypatch.setattr(backend, "check", lambda *_: [Finding("population oscillators", REFUSED, "too warm")])
     assert main(["media", "show", "duffing"]) == 0
-    assert "waveguide: refuses population oscillators" in capsys.readouterr().out
+    assert "waveguide: refuses population oscillators: too warm" in capsys.readouterr().out
 
 
 def test_unknown_names_offer_the_nearest(capsys):

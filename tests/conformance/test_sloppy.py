@@ -19,14 +19,16 @@ CAUGHT_BY = {
 }
 
 
-def failures(fault):
-    return {(o.feature, o.case): o for o in conform(sloppy.Sloppy(fault)) if o.status == FAIL}
+def failures(fault, wanted):
+    return {(o.feature, o.case): o for o in conform(sloppy.Sloppy(fault), wanted=wanted) if o.status == FAIL}
 
 
 def test_without_a_fault_it_conforms():
-    assert failures(None) == {}
+    """In all that tells its faults; its sound half is the torch backend, which has a test of its own."""
+    told = {feature for feature, _ in CAUGHT_BY.values()}
+    assert failures(None, lambda feature, case: feature in told or case == "waveguide-tanh") == {}
 
 
 @pytest.mark.parametrize("fault", sloppy.FAULTS)
 def test_each_fault_fails_its_comparison(fault):
-    assert CAUGHT_BY[fault] in failures(fault)
+    assert CAUGHT_BY[fault] in failures(fault, lambda *of: of == CAUGHT_BY[fault])

@@ -110,6 +110,14 @@ def test_gradients_are_finite_differences(steady):
         assert np.sum(found[key] * direction) == pytest.approx(slope, rel=1e-6), key
 
 
+def test_a_stationary_state_does_not_hang_on_the_order_of_populations():
+    system = bank()
+    swapped = System.of(reversed(system.populations.values()), system.couplings.values(), system.inputs, system.outputs)
+    waves = {"in": np.random.default_rng(4).normal(size=(2, N1))}
+    first, second = (Interpreter(s).steady(waves).outputs["out"] for s in (system, swapped))
+    assert first == pytest.approx(second, abs=1e-10)
+
+
 def test_responses_and_step_maps_know_the_joint():
     system = bank()
     waves = np.random.default_rng(4).normal(size=(1, N1))

@@ -107,6 +107,7 @@ class TestLines:
             ("x : 1", "a declaration is one of"),
             ("x : 1 (complex)", "a declaration is one of"),
             ("x : 1 (parameter, input)", "a declaration is one of"),
+            ("x : 1 (trainable, constant)", "a declaration is one of"),
             ("y = 2 : 1 (parameter)", "does not go with a definition"),
             ("dx/dt = -x : 1/s (parameter)", "does not go with a flow"),
             ("h+ = h : 1 (unless refractory)", "does not go with a map"),

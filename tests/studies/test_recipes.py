@@ -67,6 +67,8 @@ def test_what_is_learnt(rule):
         assert changed == {f"{ring}.k{n}_{e}" for ring in rings for n in strengths for e in "JSMHT"}
     elif "stdp" in rule:
         assert changed == {"hidden1->hidden2"}
+    elif rule == "native-reflection":
+        assert changed == {"W1", "W2", "W3"}
     else:
         ends = ("hidden1", "hidden2") if rule in WITHOUT_AN_ERROR else ("hidden1", "hidden2", "output")
         assert {f"{a}->{b}" for a, b in zip(("input", *ends), ends, strict=False)} <= changed

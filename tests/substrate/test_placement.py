@@ -8,7 +8,7 @@ from scipy.constants import Boltzmann
 
 from physnn.equations import Coupling, Dense, Event, Input, Interpreter, OneToOne, Output, Population, System
 from physnn.errors import ParameterError, ShapeError, UnknownNameError
-from physnn.media import Medium, Network, Source, Waveguide
+from physnn.media import Link, Medium, Network, Readout, Source, Waveguide
 from physnn.substrate.placement import place
 
 X = np.random.default_rng(0).normal(size=(4, 5))
@@ -86,6 +86,28 @@ class TestDie:
     def test_the_constant_line_has_no_mismatch(self, system, make_profile):
         placed = place(system, make_profile(mismatch={"gain": 0.1}))
         assert placed.realise({"bias.one": np.asarray(1.0)})["bias.one"] == 1.0
+
+    def test_what_passes_a_wave_on_is_a_device_and_a_constant_of_the_description_is_none(self, make_profile):
+        text = "y = k*s + zero : 1\ns : 1 (arrival)\nk : 1 (parameter)\nzero : 1 (constant)"
+        passive = Population.from_text("line", 5, text, {"k": 0.5, "zero": 3.0})
+        placed = place(System.of([passive], []), make_profile(mismatch={"gain": 0.1}))
+        held = placed.realise(placed.system.parameters)
+        assert held["line.k"].shape == (5,) and np.ptp(held["line.k"]) > 0
+        assert np.array_equal(held["line.zero"], 3.0)
+
+    def test_wires_have_neither_mismatch_nor_bits_nor_a_line(self, make_profile):
+        parts = [Source("in", 5), Waveguide("out", 5)]
+        wire = Link("in", "out", "wire", OneToOne((5,)), weights=np.full(5, 3.7), trainable=False, wire=True)
+        system = Network(parts, [wire], Readout("out", "x")).lower(1)
+        profile = make_profile(
+            precision={"weight_bits": 2, "source": "test"},
+            range={"weight": 1.0},
+            mismatch={"weight": 0.1},
+            medium={"line_delay": (0.3, "s")},
+        )
+        placed = place(system, profile, step=0.1)
+        assert np.array_equal(placed.realise({"wire": np.full(5, 3.7)})["wire"], np.full(5, 3.7))
+        assert placed.system.couplings["wire"].delay == 0 and placed.system.couplings["bias->out"].delay > 0
 
     def test_a_twin_has_none(self, system, make_profile):
         profile = make_profile(mismatch={"weight": 0.1, "gain": 0.1, "offset": 0.1})
@@ -179,7 +201,8 @@ class TestOffsets:
         assert not placed.system.parameters["hidden.z_offset"].any()
 
     def test_signals_and_outputs_see_the_offset(self, make_profile):
-        node = Population.from_text("node", 2, "z : 1 (arrival)")
+        text = "dx/dt = (z - x)/tau : 1\nz : 1 (arrival)\ntau : s (parameter)"
+        node = Population.from_text("node", 2, text, {"tau": 1.0})
         source = Source("in", 2).lower()
         coupling = Coupling("w", "in", "node", "u", OneToOne((2,)), "z", initial=np.ones(2))
         system = System.of([source, node], [coupling], {"in": Input("in", "u")}, {"y": Output("node", "2*z")})
@@ -338,3 +361,42 @@ class TestStability:
     def test_a_die_that_turns_damping_negative(self, system, make_profile):
         with pytest.raises(ParameterError, match="damping makes the medium unstable"):
             place(system, make_profile(mismatch={"gain": 3.0}), seed=0)
+
+    def test_a_loop_with_delays_that_grows(self, make_profile):
+        def echo(gain):
+            wave = Population.from_text("wave", 1, "z : 1 (arrival)")
+            back = Coupling("back", "wave", "wave", "z", OneToOne((1,)), "z", 2.0, initial=np.array([gain]))
+            return System.of([wave], [back])
+
+        place(echo(0.99), make_profile(), step=1.0)
+        with pytest.raises(ParameterError, match=r"delays through wave is unstable: its waves grow 1\.1 times a step"):
+            place(echo(1.21), make_profile(), step=1.0)
+        with pytest.raises(ParameterError, match="unstable"):  # on this die, a gain of 0.99 is above 1
+            place(echo(0.99), make_profile(mismatch={"weight": 0.5}), step=1.0)
+
+
+class TestBounds:
+    TEXT = "dx/dt = (z - x)/(R*C) : 1\nz : 1 (arrival)\nR : ohm (parameter)\nC : F (parameter)\n"
+
+    def placed(self, make_profile, text=TEXT, **values):
+        medium = Medium("m", 2, text, {"R": 2.0, "C": 0.5, **values})
+        return place(Network.layered([Source("in", 2), medium]).lower(), make_profile(), step=0.1)
+
+    @pytest.mark.parametrize("key", ["m.R", "m.C"])
+    @pytest.mark.parametrize("value", [0.0, -1.0])
+    def test_what_was_above_0_stays_there(self, make_profile, key, value):
+        placed = self.placed(make_profile)
+        placed.check_write({key: np.asarray(1e-9)})
+        with pytest.raises(ParameterError, match=rf"parameter '{key}': a value of 0 (ohm|F) or below"):
+            placed.check_write({key: np.asarray(value)})
+
+    def test_a_declared_bound(self, make_profile):
+        placed = self.placed(make_profile, self.TEXT + "g : 1 (parameter, at least 0.5)", g=1.0)
+        placed.check_write({"m.g": np.asarray(0.5)})
+        placed.check_write({"m.g": np.asarray(0.5 - 1e-5)})  # where a slope is measured by differences
+        with pytest.raises(ParameterError, match=r"parameter 'm\.g': a value is below 0\.5 1, which it may not"):
+            placed.check_write({"m.g": np.asarray(0.49)})
+
+    def test_other_parameters_are_free(self, make_profile):
+        placed = self.placed(make_profile, self.TEXT + "g : 1 (parameter)", g=1.0)
+        placed.check_write({"m.g": np.asarray(-3.0), "in->m": -np.ones((2, 2))})

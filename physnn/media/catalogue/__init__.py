@@ -4,7 +4,7 @@ What is registered here is listed by `physnn media`, and held against the oracle
 every backend by `physnn.testing.conformance` without another test.
 """
 
-from physnn.media.catalogue import carriers, critical, encoders, fields, impedances, oscillators, spiking, waves
+from physnn.media.catalogue import carriers, critical, encoders, fields, impedances, meshes, oscillators, spiking, waves
 from physnn.media.catalogue.entry import Entry
 
 FAMILIES: dict[str, dict[str, Entry]] = {
@@ -13,6 +13,7 @@ FAMILIES: dict[str, dict[str, Entry]] = {
     "oscillators": {**oscillators.ENTRIES, **critical.ENTRIES},
     "spiking cells": spiking.ENTRIES,
     "impedances": impedances.ENTRIES,
+    "meshes": meshes.ENTRIES,
     "encoders": encoders.ENTRIES,
 }
 """Family -> its media by name."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from physnn.equations import Dense, Input
 from physnn.media.catalogue.entry import Entry
-from physnn.media.fields import Cable, EvanescentField, ExcitableField, NeuralWave, NonlinearField, WaveField
+from physnn.media.fields import Cable, EvanescentField, ExcitableField, NeuralWave, NonlinearField, TLMField, WaveField
 from physnn.media.medium import Source
 from physnn.media.network import Link, Network
 from physnn.media.part import Part
@@ -17,6 +17,7 @@ from physnn.media.readout import Readout
 
 EVANESCENT = 'Galinsky, Frank, "Critically synchronized brain waves" (2023), equations (2) and (3)'
 WAVES = '"Traveling waves integrate spatial information" (2025)'
+MESHES = "Johns, Beurle, Proc. IEE 118 (1971)"
 OBSTACLE = np.array([[False, False, False], [False, True, False], [False, False, False], [False, False, True]])
 
 
@@ -35,6 +36,11 @@ def _wave(edges: str, shape: tuple[int, ...] = (4, 3), **rest: Any) -> Entry:
     field = WaveField("field", shape, 1.2, edges=edges, trainable=("c", *rest.pop("learns", ())), **rest)
     source = f"{WAVES}, equations (1) and (8)"
     return Entry(f"scalar wave field, {edges} edges", _driven(field), "field", source, stationary=False)
+
+
+def _mesh(what: str, learns: tuple[str, ...] = (), **rest: Any) -> Entry:
+    field = TLMField("field", (4, 3), trainable=learns, **rest)
+    return Entry(f"transmission-line-matrix mesh, {what}", _driven(field), "field", MESHES, stationary=False)
 
 
 def _kink(force: str) -> Entry:
@@ -60,6 +66,12 @@ ENTRIES = {
         "field",
         f"{WAVES}, equations (1) and (8)",
         stationary=False,
+    ),
+    "tlm-field": _mesh("stubs and loss", stub=[0.5, 0.0, 2.0], loss=[[0.1], [0.3], [0.0], [0.2]], learns=("y0", "g0")),
+    "tlm-field-matched": _mesh("matched, short and open edges", edges=("matched", "open", "matched", -0.3)),
+    "tlm-field-stubs-matched": _mesh("stubs and matched edges", stub=1.5, edges="matched", learns=("y0",)),
+    "tlm-field-obstacles": _mesh(
+        "obstacles that are learnt", loss=0.2, edges=("periodic", "short"), obstacles=0.6 * OBSTACLE, learns=("wall",)
     ),
     "sine-gordon-field": _kink("sine-gordon"),
     "phi4-field": _kink("phi4"),

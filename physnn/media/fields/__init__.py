@@ -4,6 +4,18 @@ from physnn.media.fields.evanescent import EvanescentField
 from physnn.media.fields.excitable import Cable, ExcitableField
 from physnn.media.fields.neural_wave import NeuralWave
 from physnn.media.fields.nonlinear import FORCES, NonlinearField
+from physnn.media.fields.tlm import TLMField, loss_for, stub_for
 from physnn.media.fields.wave import WaveField
 
-__all__ = ["FORCES", "Cable", "EvanescentField", "ExcitableField", "NeuralWave", "NonlinearField", "WaveField"]
+__all__ = [
+    "FORCES",
+    "Cable",
+    "EvanescentField",
+    "ExcitableField",
+    "NeuralWave",
+    "NonlinearField",
+    "TLMField",
+    "WaveField",
+    "loss_for",
+    "stub_for",
+]

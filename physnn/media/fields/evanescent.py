@@ -152,6 +152,8 @@ class EvanescentField(Part):
                 unit="m**2",
                 trainable=False,
                 initial=weight,
+                local=True,
+                constant=True,
             )
         )
         return tuple(found)

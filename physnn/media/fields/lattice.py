@@ -72,12 +72,28 @@ def stencil(
     into: str,
     unit: str,
 ) -> Coupling:
-    """A fixed coupling of every node with the one before it, itself, and the one after it, in one direction."""
+    """A fixed coupling of every node with the one before it, itself, and the one after it, in one direction.
+
+    It is the medium itself between two nodes: no line of a profile, and no device that a die could change by itself,
+    which would create energy.
+    """
     channels = nodes[0]
     operator = Convolution(channels, channels, (3, 1) if axis == 0 else (1, 3), padding)
     kernel = np.reshape(taps, operator.kernel)
     weights = np.eye(channels)[:, :, None, None] * kernel
-    return Coupling(name, population, population, signal, operator, into, unit=unit, trainable=False, initial=weights)
+    return Coupling(
+        name,
+        population,
+        population,
+        signal,
+        operator,
+        into,
+        unit=unit,
+        trainable=False,
+        initial=weights,
+        local=True,
+        constant=True,
+    )
 
 
 def laplacian(population: str, nodes: Sheet, edges: tuple[str, str], spacing: float) -> tuple[Coupling, ...]:

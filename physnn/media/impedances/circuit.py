@@ -3,6 +3,17 @@
 A branch is either like a voltage source behind a resistance, v = r i + emf, or it sets its own current (an inductor).
 Joined branches are again of one of the two kinds. Once voltage and current of the whole are known, each branch is told
 its own, down to the elements, which write the flows of their states from them.
+
+Stepped by the trapezoidal rule, inductors and capacitors are of the first kind, too, and no step makes them active:
+with the current i_L and the voltage v_C half a step before, from which what is stored is exact at every step,
+
+    inductor   v = r i - r i_L,  r = 2 L/dt,    i_L+ = 2 i - i_L,    L i_L^2/2 grows by dt v i
+    capacitor  v = r i + v_C,    r = dt/(2 C),  v_C+ = 2 v - v_C,    C v_C^2/2 grows by dt v i
+
+Their impedance is then that at the warped frequency (2/dt) tan(omega dt/2). What follows within a step is one formula:
+ladders nested more than three elements deep take minutes to differentiate, and are better made of junctions and lines.
+
+Source: Fettweis, Wave digital filters, Proc. IEEE 74, 270 (1986), section IV.
 """
 
 from __future__ import annotations
@@ -16,12 +27,17 @@ import numpy as np
 import sympy as sp
 
 from physnn.equations import Coupling, OneToOne
-from physnn.errors import EquationError
+from physnn.equations.integrators import EULER, INTEGRATORS
+from physnn.equations.parse import STEP
+from physnn.errors import EquationError, UnknownNameError
 
 if TYPE_CHECKING:
     from physnn.media.impedances.impedance import Impedance
 
 VOLTAGE, CURRENT, NONE = sp.Symbol("v"), sp.Symbol("i"), sp.Integer(0)
+HALF_STEP = sp.Symbol(STEP) / 2
+TRAPEZOIDAL = "trapezoidal"
+"""stepping of circuits that is passive, and lossless where the circuit is, for every step and every line"""
 
 
 @dataclass(frozen=True)
@@ -29,7 +45,7 @@ class Branch:
     """A one-port as its neighbours see it."""
 
     tell: Callable[[sp.Expr, sp.Expr], None]
-    """takes the branch's voltage [V] and current [A], once known, and writes its flows"""
+    """takes the branch's voltage [V] and current [A], once known, and writes its flows or maps"""
     resistance: sp.Expr = NONE
     """r [ohm] of v = r i + emf"""
     emf: sp.Expr = NONE
@@ -57,11 +73,15 @@ class Writer:
     trainable: bool
     repeated: frozenset[str]
     """letters of elements that occur more than once, which are therefore numbered"""
+    trapezoidal: bool = False
+    """whether states are stepped by the trapezoidal rule, as maps, in place of flows"""
     values: dict[str, Any] = field(default_factory=dict)
     declarations: list[str] = field(default_factory=list)
     definitions: list[str] = field(default_factory=list)
     flows: list[str] = field(default_factory=list)
     echoes: list[Echo] = field(default_factory=list)
+    burnt: list[str] = field(default_factory=list)
+    stored: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
     def tag(self, letter: str) -> str:
@@ -79,11 +99,33 @@ class Writer:
         """The flow of a state."""
         self.flows.append(f"d{state}/dt = {rate} : {unit}")
 
+    def map(self, state: str, value: sp.Expr, unit: str) -> None:
+        """The value of a state after a step."""
+        self.flows.append(f"{state}+ = {value} : {unit}")
+
+    def burn(self, power: sp.Expr) -> None:
+        """What an element turns into heat [W]."""
+        self.burnt.append(str(power))
+
+    def store(self, energy: sp.Expr) -> None:
+        """What an element holds [J]."""
+        self.stored.append(str(energy))
+
     def echo(self, sent: str, wave: sp.Expr, echo: Echo) -> None:
         """A wave that leaves and comes back."""
         self.definitions.append(f"{sent} = {wave} : V")
         self.declarations.append(f"{echo.arrival} : V (arrival)")
         self.echoes.append(echo)
+
+
+def inductive(writer: Writer, state: str, inductance: sp.Expr) -> Branch:
+    """An inductance L [H] with its current [A] as state."""
+    current = sp.Symbol(state)
+    writer.store(inductance * current**2 / 2)
+    if writer.trapezoidal:
+        resistance = inductance / HALF_STEP
+        return Branch(lambda v, i: writer.map(state, 2 * i - current, "A"), resistance, -resistance * current)
+    return Branch(lambda v, i: writer.flow(state, v / inductance, "A"), current=current)
 
 
 def in_series(branches: Sequence[Branch]) -> Branch:
@@ -98,7 +140,8 @@ def in_series(branches: Sequence[Branch]) -> Branch:
     if len(leads) > 1:
         raise EquationError(
             "two inductors (or connections that end in inductors alone) in series: their currents are one and the "
-            "same; add up their inductances, or describe the whole by its `.rational()`"
+            "same; add up their inductances, or describe the whole by its `.rational()`, or step them by "
+            'integrator="trapezoidal"'
         )
     rest = [b for b in branches if b.current is None]
     if leads:
@@ -131,7 +174,8 @@ def in_parallel(branches: Sequence[Branch]) -> Branch:
     if len(leads) > 1:
         raise EquationError(
             "two capacitors (or connections without resistance) in parallel: their voltages are one and the same; "
-            "add up their capacitances, or describe the whole by its `.rational()`"
+            "add up their capacitances, or describe the whole by its `.rational()`, or step them by "
+            'integrator="trapezoidal"'
         )
     rest = [b for b in branches if b not in leads]
     if leads:
@@ -164,6 +208,12 @@ class Circuit:
     text: str
     values: dict[str, Any]
     echoes: tuple[Echo, ...]
+    integrator: str
+    """of the population that has this text"""
+    burnt: tuple[str, ...]
+    """powers [W] of its resistors, and of rational impedances all that they take up"""
+    stored: tuple[str, ...]
+    """energies [J] of its inductors and capacitors"""
 
     def couplings(self, name: str, size: int) -> tuple[Coupling, ...]:
         """The lines of its stubs, as couplings of the population `name` of `size` elements with itself."""
@@ -178,12 +228,14 @@ class Circuit:
                 echo.delay,
                 trainable=False,
                 initial=np.full(size, echo.weight),
+                local=True,
+                constant=True,
             )
             for echo in self.echoes
         )
 
 
-def circuit(impedance: Impedance, emf: str, resistance: str, *, trainable: bool) -> Circuit:
+def circuit(impedance: Impedance, emf: str, resistance: str, *, trainable: bool, integrator: str) -> Circuit:
     """An impedance across a source, as equations.
 
     Parameters
@@ -195,15 +247,30 @@ def circuit(impedance: Impedance, emf: str, resistance: str, *, trainable: bool)
         Its internal resistance [ohm], likewise.
     trainable : bool
         Whether the values of the elements are learnt.
+    integrator : str
+        "trapezoidal", or one of `physnn.equations.integrators`.
 
     Returns
     -------
     Circuit
         Its text defines v [V] across the impedance and i [A] into it.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such integrator.
+    EquationError
+        States depend on each other.
+    CapabilityError
+        The trapezoidal rule for a rational impedance.
     """
-    counting = Writer(trainable, frozenset())
+    if integrator not in (TRAPEZOIDAL, *INTEGRATORS):
+        raise UnknownNameError("integrator", integrator, (TRAPEZOIDAL, *INTEGRATORS))
+    trapezoidal = integrator == TRAPEZOIDAL
+    counting = Writer(trainable, frozenset(), trapezoidal)
     impedance.branch(counting)
-    writer = Writer(trainable, frozenset(letter for letter, count in counting.counts.items() if count > 1))
+    repeated = frozenset(letter for letter, count in counting.counts.items() if count > 1)
+    writer = Writer(trainable, repeated, trapezoidal)
     branch = impedance.branch(writer)
     current = f"({emf} - ({branch.emf}))/({resistance} + {branch.resistance})"
     head = [
@@ -212,4 +279,7 @@ def circuit(impedance: Impedance, emf: str, resistance: str, *, trainable: bool)
     ]
     branch.tell(VOLTAGE, CURRENT)
     lines = [*writer.declarations, *head, *writer.definitions, *writer.flows]
-    return Circuit("\n".join(lines), writer.values, tuple(writer.echoes))
+    # Written as maps, the states have no flows left that an integrator could step.
+    rule = EULER if trapezoidal else integrator
+    burnt, stored = tuple(writer.burnt), tuple(writer.stored)
+    return Circuit("\n".join(lines), writer.values, tuple(writer.echoes), rule, burnt, stored)

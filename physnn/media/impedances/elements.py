@@ -12,7 +12,7 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from physnn.errors import ParameterError, UnknownNameError
-from physnn.media.impedances.circuit import Branch, Echo, Writer
+from physnn.media.impedances.circuit import HALF_STEP, Branch, Echo, Writer, inductive
 from physnn.media.impedances.impedance import Impedance
 from physnn.media.impedances.rational import Rational
 
@@ -46,7 +46,8 @@ class Resistor(Impedance):
 
     def branch(self, writer: Writer) -> Branch:
         """v = R i"""
-        return Branch(_silent, writer.parameter(writer.tag("R"), "ohm", self.resistance))
+        resistance = writer.parameter(writer.tag("R"), "ohm", self.resistance)
+        return Branch(lambda v, i: writer.burn(resistance * i**2), resistance)
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,7 @@ class Inductor(Impedance):
     def branch(self, writer: Writer) -> Branch:
         """di/dt = v/L"""
         tag = writer.tag("L")
-        inductance = writer.parameter(tag, "H", self.inductance)
-        return Branch(lambda v, i: writer.flow(f"i_{tag}", v / inductance, "A"), current=sp.Symbol(f"i_{tag}"))
+        return inductive(writer, f"i_{tag}", writer.parameter(tag, "H", self.inductance))
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,12 @@ class Capacitor(Impedance):
     def branch(self, writer: Writer) -> Branch:
         """dv/dt = i/C"""
         tag = writer.tag("C")
-        capacitance = writer.parameter(tag, "F", self.capacitance)
-        return Branch(lambda v, i: writer.flow(f"v_{tag}", i / capacitance, "V"), emf=sp.Symbol(f"v_{tag}"))
+        capacitance, state = writer.parameter(tag, "F", self.capacitance), f"v_{tag}"
+        voltage = sp.Symbol(state)
+        writer.store(capacitance * voltage**2 / 2)
+        if writer.trapezoidal:
+            return Branch(lambda v, i: writer.map(state, 2 * v - voltage, "V"), HALF_STEP / capacitance, voltage)
+        return Branch(lambda v, i: writer.flow(state, i / capacitance, "V"), emf=voltage)
 
 
 @dataclass(frozen=True)
@@ -197,7 +201,3 @@ def _single(value: Values) -> float:
     if isinstance(value, float) and math.isfinite(value):
         return value
     raise ParameterError(f"{value} are several values, one for each line, where one is needed; give a single number")
-
-
-def _silent(v: sp.Expr, i: sp.Expr) -> None:
-    """A resistor has no state, so there is nothing to write."""

@@ -18,7 +18,7 @@ b_1  : V   (arrival)
 b_2  : V   (arrival)
 dZ_1 : ohm (arrival)
 dZ_2 : ohm (arrival)
-Zr   : ohm (parameter)
+Zr   : ohm (constant)
 Z_1 = Zr + dZ_1 : ohm
 Z_2 = Zr + dZ_2 : ohm
 """
@@ -85,13 +85,13 @@ class _WithImpedance(_Junction):
     @cached_property
     def circuit(self) -> Circuit:
         """The impedance, driven by both lines."""
-        return circuit(self.impedance, *self.drive, trainable=self.trainable)
+        return circuit(self.impedance, *self.drive, trainable=self.trainable, integrator=self.integrator)
 
     def lower(self) -> Population:
         """The waves that leave, and the states of the impedance."""
         text = f"{SIDES}{self.circuit.text}\n{self.waves}"
         return Population.from_text(
-            self.name, self.size, text, {**self.circuit.values, "Zr": REFERENCE}, integrator=self.integrator
+            self.name, self.size, text, {**self.circuit.values, "Zr": REFERENCE}, integrator=self.circuit.integrator
         )
 
     def inner(self, seed: int) -> tuple[Coupling, ...]:
@@ -115,7 +115,7 @@ class SeriesJunction(_WithImpedance):
     trainable : bool
         Whether the values of its elements are learnt.
     integrator : str
-        How its states are stepped.
+        How its states are stepped, as those of a `Termination`.
     """
 
     waves = "a_1 = b_1 - Z_1*i : V\na_2 = b_2 + Z_2*i : V"
@@ -138,7 +138,7 @@ class ShuntJunction(_WithImpedance):
     trainable : bool
         Whether the values of its elements are learnt.
     integrator : str
-        How its states are stepped.
+        How its states are stepped, as those of a `Termination`.
     """
 
     waves = "a_1 = v - b_1 : V\na_2 = v - b_2 : V"

@@ -11,8 +11,8 @@ import numpy as np
 import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 
-from physnn.errors import NumericsError, ParameterError
-from physnn.media.impedances.circuit import Branch, Writer, in_series
+from physnn.errors import CapabilityError, NumericsError, ParameterError
+from physnn.media.impedances.circuit import Branch, Writer, in_series, inductive
 from physnn.media.impedances.impedance import Impedance
 from physnn.media.impedances.passivity import Fault, fault
 from physnn.media.impedances.realisation import StateSpace, realised
@@ -185,37 +185,44 @@ class Rational(Impedance):
 
     def branch(self, writer: Writer) -> Branch:
         """x' = A x + B i,  v = C x + D i + L di/dt, states x [V]"""
+        if writer.trapezoidal:
+            raise CapabilityError(
+                "a rational impedance is not stepped by the trapezoidal rule: solving for its states within a step "
+                "makes formulas too long to differentiate; build it of resistors, inductors and capacitors, or use "
+                'integrator="implicit"'
+            )
         tag, matrices = writer.tag("Z"), self.state_space()
         states = [sp.Symbol(f"x{k + 1}_{tag}") for k in range(matrices.order)]
 
-        def weighted(name: str, unit: str, row: Row) -> sp.Expr:
-            terms = [
-                writer.parameter(f"{name}{k + 1}_{tag}", unit, value, fixed=True) * state
-                for k, (state, value) in enumerate(zip(states, row, strict=True))
-                if value
+        def row(name: str, unit: str, values: Row) -> list[sp.Expr]:
+            return [
+                writer.parameter(f"{name}{k + 1}_{tag}", unit, value, fixed=True) if value else sp.Integer(0)
+                for k, value in enumerate(values)
             ]
-            return sp.Add(*terms)
 
-        rates = [weighted(f"A{k + 1}_", "1/s", row) for k, row in enumerate(matrices.A)]
-        gains = [
-            writer.parameter(f"B{k + 1}_{tag}", "ohm/s", g, fixed=True) if g else 0 for k, g in enumerate(matrices.B)
-        ]
+        inner = [row(f"A{k + 1}_", "1/s", values) for k, values in enumerate(matrices.A)]
+        gains, taps = row("B", "ohm/s", matrices.B), row("C", "1", matrices.C)
         resistance = writer.parameter(f"D_{tag}", "ohm", matrices.D, fixed=True) if matrices.D else sp.Integer(0)
 
         def tell(v: sp.Expr, i: sp.Expr) -> None:
-            for state, rate, gain in zip(states, rates, gains, strict=True):
-                writer.flow(str(state), rate + gain * i, "V")
+            writer.burn(v * i)
+            for state, rates, gain in zip(states, inner, gains, strict=True):
+                writer.flow(str(state), _product(rates, states) + gain * i, "V")
 
-        proper = Branch(tell, resistance, weighted("C", "1", matrices.C))
+        proper = Branch(tell, resistance, _product(taps, states))
         if not matrices.L:
             return proper
-        rise, current = writer.parameter(f"L_{tag}", "H", matrices.L, fixed=True), f"i_{tag}"
-        return in_series([proper, Branch(lambda v, i: writer.flow(current, v / rise, "A"), current=sp.Symbol(current))])
+        rise = writer.parameter(f"L_{tag}", "H", matrices.L, fixed=True)
+        return in_series([proper, inductive(writer, f"i_{tag}", rise)])
 
     def _in(self, scale: float) -> tuple[Row, Row]:
         """Numerator and denominator for another w."""
         share = scale / self.scale
         return _rescaled(np.asarray(self.numerator), share), _rescaled(np.asarray(self.denominator), share)
+
+
+def _product(left: Sequence[sp.Expr], right: Sequence[sp.Expr]) -> sp.Expr:
+    return sp.Add(*(a * b for a, b in zip(left, right, strict=True)))
 
 
 def _coefficients(values: Sequence[float] | Row, what: str) -> Row:

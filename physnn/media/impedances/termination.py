@@ -16,7 +16,7 @@ EQUATIONS = """
 b  : V   (arrival)
 dZ : ohm (arrival)
 e  : V   (arrival)
-Zr : ohm (parameter)
+Zr : ohm (constant)
 Z0 = Zr + dZ : ohm
 {circuit}
 a = b - Z0*i : V
@@ -45,7 +45,11 @@ class Termination(Part):
         Whether the values of resistors, inductors, capacitors and stubs are learnt; those of rational impedances are
         not, since a step of learning could make them active.
     integrator : str
-        How its states are stepped; "implicit" for circuits whose time constants are short against the step.
+        How its states are stepped: "trapezoidal" for circuits of resistors, inductors, capacitors and stubs that are to
+        be passive, and lossless without resistors, with every step and line; they have the impedance at the frequency
+        (2/dt) tan(omega dt/2). "implicit" for circuits whose time constants are short against the step, or another of
+        `physnn.equations.integrators`. Explicit ones give energy to circuits that store it, and may be unstable between
+        lines that lose little.
 
     Raises
     ------
@@ -73,13 +77,13 @@ class Termination(Part):
     @cached_property
     def circuit(self) -> Circuit:
         """The impedance behind the line's Thevenin source."""
-        return circuit(self.impedance, "(2*b - e)", "Z0", trainable=self.trainable)
+        return circuit(self.impedance, "(2*b - e)", "Z0", trainable=self.trainable, integrator=self.integrator)
 
     def lower(self) -> Population:
         """Waves, current and voltage, and the states of the impedance."""
         text = EQUATIONS.format(circuit=self.circuit.text)
         return Population.from_text(
-            self.name, self.size, text, {**self.circuit.values, "Zr": REFERENCE}, integrator=self.integrator
+            self.name, self.size, text, {**self.circuit.values, "Zr": REFERENCE}, integrator=self.circuit.integrator
         )
 
     def inner(self, seed: int) -> tuple[Coupling, ...]:

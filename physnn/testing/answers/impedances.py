@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physnn.analysis.linear import frequency_response
-from physnn.equations import OneToOne, Output, System
+from physnn.analysis.linear import frequency_response, linearised, step_matrix
+from physnn.equations import Interpreter, OneToOne, Output, System
 from physnn.errors import CapabilityError, ParameterError
 from physnn.media.impedances import (
     Capacitor,
@@ -26,6 +26,7 @@ from physnn.media.impedances import (
     Step,
     Stub,
     Termination,
+    energy_balance,
     fit_touchstone,
 )
 from physnn.media.medium import Source
@@ -109,6 +110,24 @@ def junctions() -> Iterator[Answer]:
     yield from _two_ports("R and C across two lines", across, (50.0, 50.0), shunt)
 
 
+def ladders() -> Iterator[Answer]:
+    """Two-ports of lines with inductors in series and capacitors across between them, against scikit-rf."""
+    medium = _medium(50.0)
+    series, across = Inductor(3e-9) + Resistor(2.0), Capacitor(1.2e-12) | Resistor(800.0)
+    coil = medium.inductor(3e-9) ** medium.resistor(2.0)
+    plates = medium.shunt_capacitor(1.2e-12) ** medium.shunt(medium.resistor(800.0) ** medium.short())
+    for rungs in (1, 3):
+        lines, whole = [50.0], _medium(50.0, 3e8).line(3e8 * DELAY, "m")
+        junctions: list[Part] = []
+        for k in range(rungs):
+            junctions.append(SeriesJunction(f"coil{k}", 1, impedance=series))
+            junctions.append(ShuntJunction(f"plates{k}", 1, impedance=across))
+            lines += [30.0 + 20 * k, 75.0]
+            for z, between in zip(lines[-2:], (coil, plates), strict=True):
+                whole = whole**between ** _medium(z, 3e8).line(3e8 * DELAY, "m")
+        yield from _scattered(f"ladder of {2 * rungs} elements between lines", _cascade(junctions, lines), lines, whole)
+
+
 def passivity() -> Iterator[Answer]:
     """What gives off energy is refused, with the frequency; what is passive never gives back more than it got."""
     resonance = 2 * np.pi * 1e9
@@ -156,11 +175,58 @@ def _random_drive() -> Iterator[Answer]:
     )
 
 
+def trapezoidal() -> Iterator[Answer]:
+    """Circuits stepped by the trapezoidal rule: Z at the warped frequency, and no energy made by any step."""
+    step = DELAY / 5
+    warped = 2j / step * np.tan(np.pi * FREQUENCIES * step)
+    resonant = Resistor(20.0) + (Inductor(2e-9) | Capacitor(0.5e-12))
+    for name, impedance in (("ladder of fourth order", _rungs()), ("R + (L || C)", resonant)):
+        found = _reflection(impedance, step)
+        wanted = (impedance(warped) - 50) / (impedance(warped) + 50) * np.exp(-4j * np.pi * FREQUENCIES * DELAY)
+        off = np.max(np.abs(found - wanted) / np.abs(wanted))
+        yield at_most(f"{name}, trapezoidal steps of 10 ps: reflection against Z at (2/dt) tan(w dt/2)", off, 1e-10)
+    coil, plates = Inductor(3.0) + Capacitor(0.4), Inductor(0.02) | Capacitor(5.0)
+    yield at_most(
+        "line between L + C and L || C, 1e5 steps: largest change of its energy", _change(coil, plates), 1e-10
+    )
+    load = Resistor(0.5) + Inductor(1.0) + (Capacitor(0.7) | Resistor(3.0))
+    network = _ends(load, Resistor(1.0))
+    drive = np.random.default_rng(4).normal(size=(2, 2000, 1))
+    balance = energy_balance(network, Interpreter(network.lower()).run({"in": drive}, 2000, 1.0))
+    yield at_most("R, L, C under noise, a step of 1 s: in - burnt - stored, relative", balance.error, 1e-12)
+
+
+def _ends(right: Impedance, left: Impedance) -> Network:
+    """A line of 1 ohm and 3 s between two circuits."""
+    line = Line("line", 1, 1.0, 3.0)
+    ends = (Termination(name, 1, z, integrator="trapezoidal") for name, z in (("left", left), ("right", right)))
+    enter = Link("in", "left", operator=OneToOne((1,)), weights=np.ones(1))
+    return Network((Source("in", 1), *ends, line), (enter, *line.links("left", "right")), Readout("right", "u"))
+
+
+def _change(left: Impedance, right: Impedance) -> float:
+    """Largest relative change of the energy of a closed line in 1e5 steps of 1 s of its map."""
+    system = _ends(right, left).lower()
+    matrix = step_matrix(system, 1.0).toarray()
+    weights = np.ones(matrix.shape[0])  # of what is in flight on 1 ohm
+    for name, entries in linearised(system, step=1.0).states.items():
+        population, _, state = name.partition(".")
+        weights[entries] = system.populations[population].values[state[2:]] / 2
+    x = np.random.default_rng(5).normal(size=matrix.shape[0])
+    before, worst = float(x @ (weights * x)), 0.0
+    for _ in range(100_000):
+        x = matrix @ x
+        worst = max(worst, abs(float(x @ (weights * x)) / before - 1))
+    return worst
+
+
 ANSWERS = {
     "impedance steps": impedance_steps,
     "terminations": terminations,
     "junctions": junctions,
+    "ladders": ladders,
     "passivity": passivity,
+    "trapezoidal circuits": trapezoidal,
 }
 
 
@@ -171,21 +237,25 @@ def _one_port(name: str, impedance: Impedance, circuit: Any) -> Answer:
     return at_most(f"{name}: reflection against scikit-rf, 30 MHz to 30 GHz, relative", off, BAR)
 
 
-def _reflection(impedance: Impedance) -> NDArray[np.complex128]:
-    """b/a at the near end of a line of 50 ohm, from the lowered System."""
-    system = _network_of(Termination("load", 1, impedance), 50.0, DELAY)
-    back = replace(system, outputs={"back": Output("source", "b")})
-    return 2 * frequency_response(back, "in", "back", 2 * np.pi * FREQUENCIES)[:, 0, 0]
+def _reflection(impedance: Impedance, step: float | None = None) -> NDArray[np.complex128]:
+    """b/a at the near end of a line of 50 ohm, from the lowered System; with a step, by the trapezoidal rule."""
+    load = Termination("load", 1, impedance, integrator="trapezoidal" if step else "euler")
+    back = replace(_network_of(load, 50.0, DELAY), outputs={"back": Output("source", "b")})
+    return 2 * frequency_response(back, "in", "back", 2 * np.pi * FREQUENCIES, step=step)[:, 0, 0]
 
 
 def _two_ports(name: str, junction: Part, lines: tuple[float, float], between: Any) -> Iterator[Answer]:
     """Reflection and transmission of a junction between two lines."""
     near, far = (_medium(z, 3e8).line(3e8 * DELAY, "m") for z in lines)
     whole = near**far if between is None else near**between**far
-    system = _network(junction, lines, DELAY)
+    yield from _scattered(name, _network(junction, lines, DELAY), lines, whole)
+
+
+def _scattered(name: str, system: System, lines: Sequence[float], whole: Any) -> Iterator[Answer]:
+    """S11 and S21 of a network between the first and the last of the lines."""
     for label, end, wanted in (
         ("reflection", "source", whole.s[:, 0, 0]),
-        ("transmission", "load", whole.s[:, 1, 0] * np.sqrt(lines[1] / lines[0])),
+        ("transmission", "load", whole.s[:, 1, 0] * np.sqrt(lines[-1] / lines[0])),
     ):
         read = replace(system, outputs={"wave": Output(end, "b")})
         found = 2 * frequency_response(read, "in", "wave", 2 * np.pi * FREQUENCIES)[:, 0, 0]
@@ -200,6 +270,15 @@ def _network(junction: Part, lines: Sequence[Any], delay: float) -> System:
     load = Termination("load", size, Resistor(lines[1]))
     links = (*near.links("source", f"{junction.name}:1"), *far.links(f"{junction.name}:2", "load"))
     return _driven((near, far, junction, load), links, lines[0])
+
+
+def _cascade(junctions: Sequence[Part], impedances: Sequence[float]) -> System:
+    """Matched source, line, junction, line, ... junction, line, matched load."""
+    lines = [Line(f"line{k}", 1, z, DELAY) for k, z in enumerate(impedances)]
+    sides = ["source", *(f"{part.name}:{side}" for part in junctions for side in (1, 2)), "load"]
+    links = [link for k, line in enumerate(lines) for link in line.links(*sides[2 * k : 2 * k + 2])]
+    load = Termination("load", 1, Resistor(impedances[-1]))
+    return _driven((*lines, *junctions, load), tuple(links), impedances[0])
 
 
 def _network_of(load: Termination, impedance: float, delay: float) -> System:
@@ -217,10 +296,13 @@ def _driven(parts: tuple[Part, ...], links: tuple[Link, ...], impedance: Any) ->
 
 def _ladder(medium: Any) -> tuple[Impedance, Any]:
     """Inductor, capacitor across, inductor, capacitor and resistor across: here and in scikit-rf."""
-    inner = Inductor(3e-9) + (Capacitor(1e-12) | Resistor(75.0))
-    ladder = Inductor(1e-9) + (Capacitor(0.5e-12) | inner)
     end = medium.shunt_capacitor(1e-12) ** medium.resistor(75.0) ** medium.short()
-    return ladder, medium.inductor(1e-9) ** medium.shunt_capacitor(0.5e-12) ** medium.inductor(3e-9) ** end
+    return _rungs(), medium.inductor(1e-9) ** medium.shunt_capacitor(0.5e-12) ** medium.inductor(3e-9) ** end
+
+
+def _rungs() -> Impedance:
+    inner = Inductor(3e-9) + (Capacitor(1e-12) | Resistor(75.0))
+    return Inductor(1e-9) + (Capacitor(0.5e-12) | inner)
 
 
 def _from_file(circuit: Any) -> Impedance:

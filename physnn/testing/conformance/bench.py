@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physnn.equations import Interpreter, System, Trace, companion_inputs, gradient
-from physnn.substrate.contract import REFUSED, Backend, CompanionSpec, Substrate, Traits
+from physnn.substrate.contract import REFUSED, Backend, CompanionSpec, Substrate, traits_of
 from physnn.substrate.converters import as_numpy
 from physnn.substrate.placement import PlacedSystem, place
 from physnn.substrate.profile_schema import Profile
+from physnn.testing.conformance import systems
 from physnn.testing.conformance.systems import Case, draw
 
 PASS, FAIL, SKIP = "pass", "fail", "skip"
@@ -46,26 +47,30 @@ class Bench:
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        self.traits: Traits = getattr(backend, "traits", Traits())
+        self.rounding = traits_of(backend, systems.loop().system).rounding
+        """relative precision of its arithmetic, the same for all Systems"""
 
-    @property
-    def exact(self) -> bool:
+    def exact(self, case: Case) -> bool:
         """Whether every step is that of the interpreter."""
-        return self.traits.integrator == "explicit Euler"
+        return traits_of(self.backend, case.system).integrator == "explicit Euler"
+
+    def order(self, case: Case) -> int:
+        """Order of the error in the step."""
+        return traits_of(self.backend, case.system).order
 
     def tolerance(self, operations: int = 1000) -> float:
         """Relative error of this many roundings that all go one way."""
-        return operations * self.traits.rounding
+        return operations * self.rounding
 
     @property
     def difference_step(self) -> float:
         """Step of central differences at which truncation and rounding are alike: the cube root of the rounding."""
-        return self.traits.rounding ** (1 / 3)
+        return self.rounding ** (1 / 3)
 
     @property
     def difference_tolerance(self) -> float:
         """Relative error of such differences, with a margin of 10^4 for the curvature of the loss."""
-        return 1e4 * self.traits.rounding ** (2 / 3)
+        return 1e4 * self.rounding ** (2 / 3)
 
     def profile(self, kind: str) -> Profile:
         """ "ideal", "die" (mismatch), "noisy" (mismatch and noise) or "drifting" (mismatch and drift)."""
@@ -122,7 +127,7 @@ def loss_weights(bench: Bench, case: Case, times: int) -> NDArray:
     """
     size = case.system.populations[case.system.outputs["y"].population].shape
     batch = len(next(iter(case.inputs.values())))
-    if bench.exact:
+    if bench.exact(case):
         return draw(case.name + " loss", batch, times, *size)
     return np.repeat(draw(case.name + " loss", batch, 1, *size), times, axis=1)
 

@@ -31,14 +31,14 @@ def steady_gradient(bench: Bench, case: Case, kind: str = "ideal") -> Iterator[M
 
 def trajectory_gradient(bench: Bench, case: Case) -> Iterator[Measured]:
     """As `steady_gradient` for a loss over the whole run; with another integrator than explicit Euler, to its order."""
-    if bench.exact:
+    if bench.exact(case):
         yield from _against_differences(bench, case, "ideal", steady=False)
         return
     coarse, fine = (
         max(e for e, _ in _against_differences(bench, c, "ideal", steady=False)) for c in (case, _halved(case))
     )
     yield coarse, 0.1
-    yield fine, max(1.5 * 2.0**-bench.traits.order * coarse, bench.difference_tolerance)
+    yield fine, max(1.5 * 2.0 ** -bench.order(case) * coarse, bench.difference_tolerance)
 
 
 def surrogate_gradient(bench: Bench, case: Case) -> Iterator[Measured]:
@@ -49,7 +49,7 @@ def surrogate_gradient(bench: Bench, case: Case) -> Iterator[Measured]:
     size = max(float(np.max(np.abs(value))) for value in wanted.values())
     for key, value in wanted.items():
         error = float(np.max(np.abs(found[key] - value))) / max(size, 1e-300)
-        yield error, bench.tolerance(100 * case.steps) if bench.exact else 0.1
+        yield error, bench.tolerance(100 * case.steps) if bench.exact(case) else 0.1
 
 
 def input_gradients(bench: Bench, case: Case) -> Iterator[Measured]:

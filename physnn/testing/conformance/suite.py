@@ -70,7 +70,12 @@ def _gradients(case: Case) -> Iterator[tuple[str, str, Check]]:
         yield "gradients, surrogate", case.name, partial(learning.surrogate_gradient, case=case)
 
 
-def conform(backend: Backend, *, on_outcome: Callable[[Outcome], None] | None = None) -> list[Outcome]:
+def conform(
+    backend: Backend,
+    *,
+    on_outcome: Callable[[Outcome], None] | None = None,
+    wanted: Callable[[str, str], bool] | None = None,
+) -> list[Outcome]:
     """Hold a backend against the suite.
 
     Parameters
@@ -78,6 +83,8 @@ def conform(backend: Backend, *, on_outcome: Callable[[Outcome], None] | None = 
     backend : Backend
     on_outcome : callable, optional
         Called after every comparison.
+    wanted : callable, optional
+        Says of (feature, case) whether it is to be made; all where not given.
 
     Returns
     -------
@@ -86,6 +93,8 @@ def conform(backend: Backend, *, on_outcome: Callable[[Outcome], None] | None = 
     """
     bench, outcomes = Bench(backend), []
     for feature, name, check in checks():
+        if wanted is not None and not wanted(feature, name):
+            continue
         outcomes.append(_outcome(bench, feature, name, check))
         if on_outcome:
             on_outcome(outcomes[-1])

@@ -31,7 +31,7 @@ def trajectory(bench: Bench, case: Case) -> Iterator[Measured]:
     """
     substrate = bench.build(case.system, step=case.step)
     found = bench.run(substrate, case.inputs, case.steps).outputs["y"]
-    if bench.exact:
+    if bench.exact(case):
         yield (
             relative(found, oracle_run(substrate.placed, case.inputs, case.steps).outputs["y"]),
             bench.tolerance(10 * case.steps),
@@ -45,7 +45,7 @@ def trajectory(bench: Bench, case: Case) -> Iterator[Measured]:
     coarse_error = relative(found, fine)
     fine_error = relative(as_numpy(bench.run(halved, case.inputs, 2 * case.steps).outputs["y"])[:, ::2], fine)
     yield coarse_error, 0.1
-    yield fine_error, max(1.3 * 2.0**-bench.traits.order * coarse_error, unknown, bench.tolerance())
+    yield fine_error, max(1.3 * 2.0 ** -bench.order(case) * coarse_error, unknown, bench.tolerance())
 
 
 def continued(bench: Bench, case: Case) -> Iterator[Measured]:

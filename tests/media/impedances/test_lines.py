@@ -141,7 +141,7 @@ def test_a_generator_divides_its_voltage():
         (Link("in", "source", operator=OneToOne((1,)), weights=np.ones(1)), *line.links("source", "load")),
         Readout("load", "u"),
     ).lower()
-    lossless = {"line.k": np.ones(1)}
+    lossless = {"line.alpha": np.zeros(1)}
     settled = Interpreter(system, lossless).steady({"in": np.array([[2.0]])}).outputs["y"]
     np.testing.assert_allclose(
         settled.ravel(), [1.5], rtol=1e-10

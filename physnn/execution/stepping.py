@@ -1,4 +1,4 @@
-"""Steps in time on torch tensors: flows (explicit Euler), maps, constraints, projections, events, delays, noise.
+"""Steps in time: flows (explicit Euler), maps, constraints, projections, events, delays, noise.
 
 The order of a step is that of `physnn.equations.interpreter`, which is its oracle.
 """
@@ -6,21 +6,23 @@ The order of a step is that of `physnn.equations.interpreter`, which is its orac
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+import operator
+from collections.abc import Callable, Collection, Mapping
+from functools import reduce
 from typing import Any
 
-import torch
-
 from physnn import streams
-from physnn.equations import Event, Population, Trace
+from physnn.equations import Coupling, Event, Population, Trace
+from physnn.equations.companion import is_still
 from physnn.equations.interpreter import whole_steps
 from physnn.equations.parse import TIME
+from physnn.equations.schedule import Joint, Task
 from physnn.equations.surrogate import REST_OVER
 from physnn.errors import NumericsError, ParameterError, ShapeError
-from physnn_torch.compiled import Tensor
-from physnn_torch.engine import Engine, is_finite
-from physnn_torch.recording import Recording, check_finite
-from physnn_torch.site import Site
+from physnn.execution.arrays import Array
+from physnn.execution.engine import Engine
+from physnn.execution.recording import Recording, check_finite
+from physnn.execution.site import Site
 
 
 class Run:
@@ -30,9 +32,9 @@ class Run:
     ----------
     engine : Engine
     parameters : mapping
-        Parameter key -> tensor.
+        Parameter key -> array.
     inputs : mapping
-        Input port -> tensor (batch, *shape), held, or (batch, steps, *shape).
+        Input port -> array (batch, *shape), held, or (batch, steps, *shape).
     dt : float
         Step [s, model time].
     seed : int
@@ -41,44 +43,55 @@ class Run:
         Where to continue, with the noise of the run that is continued.
     record : collection of str, optional
         Fields, couplings and output ports to keep; all where not given.
+    errors : callable, optional
+        Number of a step -> what is added to what arrives in it: (population, arrival) -> (batch, *shape).
     """
 
     def __init__(
         self,
         engine: Engine,
-        parameters: Mapping[str, Tensor],
-        inputs: Mapping[str, Tensor],
+        parameters: Mapping[str, Array],
+        inputs: Mapping[str, Array],
         dt: float,
         seed: int,
         state: Mapping[str, Any] | None,
         record: Collection[str] | None = None,
+        errors: Callable[[int], Mapping[Task, Array]] | None = None,
     ) -> None:
         engine.system.check_inputs(inputs)
-        self.engine, self.system, self.dt = engine, engine.system, dt
-        self.inputs = inputs
-        self.batch = next((v.shape[0] for v in inputs.values()), 1 if state is None else _batch(state))
+        self.engine, self.system, self.arrays, self.dt = engine, engine.system, engine.arrays, dt
+        self.inputs, self.errors = inputs, errors
+        self.batch = next((v.shape[0] for v in inputs.values()), 1 if state is None else self._batch(state))
         if state is not None:
             self._check_state(state)
         self.delays = {c.name: whole_steps(c, dt) for c in self.system.couplings.values()}
         held, self.played = self._entered()
+        self._still = {name: wave[:, 0] for name, wave in self.played.items() if is_still(wave)}
         self.sites = engine.sites(parameters, self.batch, dt, held)
+        self.joints = engine.joints(self.sites, record)
         self.state = self._initial(seed) if state is None else _copied(state)
         self.first: int = self.state["step"]
-        self.sent: dict[str, Tensor] = {}
-        self.recording = Recording(self.system, self.sites, self.played, record)
+        self.sent: dict[str, Array] = {}
+        self.recording = Recording(self.arrays, self.system, self.sites, self.played, record)
+        kept = self.recording.sent
+        self.lasting = [name for name in self.system.couplings if name in kept or self.delays[name]]
+        """couplings whose signals are needed beyond what arrives at once"""
 
     def advance(self, steps: int) -> Trace:
         """Take the steps and return what was recorded."""
         for name, site in self.sites.items():
             for own in (*site.population.dynamic, *site.population.constraints):
                 site.here[own] = self.state[f"{name}.{own}"]
-        for _ in range(steps):
+        with self.arrays.unchecked():
+            for _ in range(steps):
+                self._resolve()
+                self._move()
+            # The end is looked at, not lived through: a continued run starts its searches where this one did.
+            end = dict(self.state)
             self._resolve()
-            self._move()
-        self._resolve()
-        return self._trace()
+            return self._trace(end)
 
-    def _entered(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def _entered(self) -> tuple[dict[str, Array], dict[str, Array]]:
         """Inputs that are held, by port; those that are played in, by 'population.variable'."""
         held, played = {}, {}
         for name, value in self.inputs.items():
@@ -86,7 +99,7 @@ class Run:
             population = self.system.populations[port.population]
             variable = population.variables[port.variable]
             if value.ndim == len(population.shape) + 2:
-                typed = value.to(self.engine.complex_dtype) if variable.complex else value
+                typed = self.arrays.cast(value, self.arrays.complex) if variable.complex else value
                 played[f"{port.population}.{port.variable}"] = typed
             elif variable.role != "state":
                 held[name] = value
@@ -97,14 +110,14 @@ class Run:
         for name, site in self.sites.items():
             population = site.population
             for own in (*population.dynamic, *population.constraints):
-                start = self.engine.array(population.values.get(own, 0.0))
+                start = self.arrays.array(population.values.get(own, 0.0))
                 state[f"{name}.{own}"] = site.silence(own) + start
             for event in population.events:
                 state |= dict.fromkeys((f"{name}.{event.name}", f"{name}.{event.name}:rest"), site.silence(event.name))
         for name, port in self.system.inputs.items():
             key = f"{port.population}.{port.variable}"
             if key in state and name in self.inputs:
-                state[key] = self.inputs[name].to(state[key].dtype)
+                state[key] = self.arrays.cast(self.inputs[name], state[key].dtype)
         return state | {f"{name}:line": [] for name in self.system.couplings}
 
     def _check_state(self, state: Mapping[str, Any]) -> None:
@@ -124,13 +137,18 @@ class Run:
         self.sent = {}
         for site in self.sites.values():
             self.sent |= site.values(site.compiled.held)
-        for name, arrival in self.system.schedule:
+        for task in self.system.schedule:
+            if isinstance(task, Joint):
+                together = self.joints[task].solve(self._given)
+                self.state |= {f"{name}.{unknown}": value for (name, unknown), value in together.items()}
+                continue
+            name, arrival = task
             if arrival:
-                self._receive(self.sites[name], arrival)
+                self.sites[name].receive(arrival, self._leaving(task))
             elif (solver := self.engine.compiled[name].solved) is not None:
                 found = self.sites[name].solve(solver)
                 self.state |= {f"{name}.{n}": value for n, value in found.items()}
-        for coupling in self.system.couplings:
+        for coupling in self.lasting:
             self._signal(coupling)
         self.recording.take(self.sent, self.state)
 
@@ -141,28 +159,39 @@ class Run:
             for event in site.population.events:
                 site.here[event.name] = self.state[f"{name}.{event.name}"] / self.dt
             for noise in site.population.noises:
-                draw = streams.normal(self.state["seed"], f"{name}.{noise}", "noise", tuple(site.shape), step=now)
-                site.here[noise] = self.engine.array(draw) / math.sqrt(self.dt)
+                draw = streams.normal(self.state["seed"], f"{name}.{noise}", "noise", site.shape, step=now)
+                site.here[noise] = self.arrays.array(draw) / math.sqrt(self.dt)
+        for (name, arrival), error in (self.errors(now) if self.errors else {}).items():
+            self.sites[name].errors[arrival] = error
         for name, wave in self.played.items():
             population, variable = name.rsplit(".", 1)
-            self.sites[population].here[variable] = wave[:, min(now - self.first, wave.shape[1] - 1)]
+            still = self._still.get(name)  # the same array at each step: what hangs on it alone is computed once
+            entry = wave[:, min(now - self.first, wave.shape[1] - 1)] if still is None else still
+            self.sites[population].here[variable] = entry
 
-    def _signal(self, coupling: str) -> Tensor:
+    def _signal(self, coupling: str) -> Array:
         """What enters a coupling now; what it hangs on has arrived."""
         if coupling not in self.sent:
             site = self.sites[self.system.couplings[coupling].source]
             self.sent |= site.values(site.compiled.instant[coupling])
         return self.sent[coupling]
 
-    def _receive(self, site: Site, arrival: str) -> None:
+    def _given(self, task: Task, inside: frozenset[str]) -> Array:
+        """What arrives by couplings that are not inside a joint."""
+        return self.sites[task[0]].arriving(task[1], self._leaving(task, inside))
+
+    def _leaving(self, task: Task, inside: frozenset[str] = frozenset()) -> list[tuple[Coupling, Array]]:
+        """What leaves the couplings that are not inside a joint, towards one arrival."""
         leaving = []
-        for coupling in site.compiled.into[arrival]:
+        for coupling in self.engine.compiled[task[0]].into[task[1]]:
+            if coupling.name in inside:
+                continue
             delay, line = self.delays[coupling.name], self.state[f"{coupling.name}:line"]
             if not delay:
                 leaving.append((coupling, self._signal(coupling.name)))
             elif len(line) >= delay:
                 leaving.append((coupling, line[-delay]))
-        site.receive(arrival, leaving)
+        return leaving
 
     def _move(self) -> None:
         for name, delay in self.delays.items():
@@ -181,48 +210,47 @@ class Run:
         """One step of a population's states."""
         population, own = site.population, site.here
         changes = site.values(site.compiled.moves)
-        moved = {name: torch.add(own[name], changes[name], alpha=self.dt) for name in population.flows}
+        moved = {name: self.arrays.moved(own[name], changes[name], self.dt) for name in population.flows}
         moved |= {name: changes[name] for name in population.maps}
         if population.held:
             resting = self._resting(population)
-            moved |= {n: torch.where(resting, own[n], moved[n]) for n in population.held}
+            moved |= {n: self.arrays.xp.where(resting, own[n], moved[n]) for n in population.held}
         for name in site.compiled.forgetful:
             # A projection or reset may hide it in the same step.
-            check_finite(f"{population.name}.{name}", moved[name], self.dt)
+            check_finite(self.arrays, f"{population.name}.{name}", moved[name], self.dt)
         own |= moved
         own |= site.values(site.compiled.projected)
         self.state |= {f"{population.name}.{n}": own[n] for n in population.dynamic}
 
-    def _resting(self, population: Population) -> Tensor:
-        rests = [self.state[f"{population.name}.{e.name}:rest"] > 0 for e in population.events]
-        return torch.stack(rests).any(dim=0)
+    def _resting(self, population: Population) -> Array:
+        return reduce(operator.or_, (self.state[f"{population.name}.{e.name}:rest"] > 0 for e in population.events))
 
     def _fire(self, population: Population, event: Event, site: Site) -> None:
         key, own = f"{population.name}.{event.name}", site.here
-        rest = torch.clamp(self.state[f"{key}:rest"] - self.dt, min=0.0)
-        rest = torch.where(rest < REST_OVER * self.dt, torch.zeros_like(rest), rest)
+        where = self.arrays.xp.where
+        rest = self.state[f"{key}:rest"] - self.dt
+        rest = where(rest < REST_OVER * self.dt, site.silence(event.name), rest)
         compiled = site.compiled
         fires = site.values(compiled.guards[event.name])["guard"] & (rest == 0)
-        after = {n: torch.where(fires, v, own[n]) for n, v in site.values(compiled.resets[event.name]).items()}
+        after = {n: where(fires, v, own[n]) for n, v in site.values(compiled.resets[event.name]).items()}
         own |= after
         self.state |= {f"{population.name}.{n}": value for n, value in after.items()}
-        self.state[key] = fires.to(self.engine.dtype)
+        self.state[key] = self.arrays.cast(fires, self.arrays.real)
         pause = site.values(compiled.rests[event.name])["rest"]
-        self.state[f"{key}:rest"] = torch.where(fires, pause, rest)
+        self.state[f"{key}:rest"] = where(fires, pause, rest)
 
-    def _trace(self) -> Trace:
+    def _trace(self, end: dict[str, Any]) -> Trace:
         for name, value in self.inputs.items():
             port = self.system.inputs[name]
             timed = value.ndim == len(self.system.populations[port.population].shape) + 2
             used = value[:, : self.state["step"] - self.first + 1] if timed else value
-            if not is_finite(used):
+            if not self.arrays.is_finite(used):
                 raise NumericsError(f"{port.population}.{port.variable} is not finite: what is driven in at {name!r}")
         fields, sent, outputs = self.recording.waves(self.state, self.dt)
-        return Trace(self.dt, fields, sent, outputs, self.state, self.first * self.dt)
+        return Trace(self.dt, fields, sent, outputs, end, self.first * self.dt)
 
-
-def _batch(state: Mapping[str, Any]) -> int:
-    return next((value.shape[0] for value in state.values() if isinstance(value, torch.Tensor)), 1)
+    def _batch(self, state: Mapping[str, Any]) -> int:
+        return next((value.shape[0] for value in state.values() if isinstance(value, self.arrays.kinds)), 1)
 
 
 def _copied(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-import torch
-
 from physnn.equations import System
 from physnn.equations.surrogate import rest_name
 from physnn.errors import NumericsError
-from physnn_torch.compiled import Tensor
-from physnn_torch.engine import is_finite
-from physnn_torch.site import Site
+from physnn.execution.arrays import Array, Arrays
+from physnn.execution.site import Site
 
 
 class Recording:
@@ -23,6 +20,7 @@ class Recording:
 
     Parameters
     ----------
+    arrays : Arrays
     system : System
     sites : mapping
         Population -> where it runs.
@@ -34,24 +32,25 @@ class Recording:
 
     def __init__(
         self,
+        arrays: Arrays,
         system: System,
         sites: Mapping[str, Site],
-        played: Mapping[str, Tensor],
+        played: Mapping[str, Array],
         wanted: Collection[str] | None,
     ) -> None:
-        self.system, self.wanted = system, wanted
+        self.arrays, self.system, self.wanted = arrays, system, wanted
         self.entries = 0
         self.played = {name: wave for name, wave in played.items() if self._asked(name)}
-        self.fields: dict[str, list[Tensor]] = {}
-        self.sent: dict[str, list[Tensor]] = {name: [] for name in system.couplings if self._asked(name)}
-        self.outputs: dict[str, list[Tensor]] = {}
-        self._states: list[tuple[Site, str, list[Tensor]]] = []
-        self._rests: list[tuple[str, list[Tensor]]] = []
+        self.fields: dict[str, list[Array]] = {}
+        self.sent: dict[str, list[Array]] = {name: [] for name in system.couplings if self._asked(name)}
+        self.outputs: dict[str, list[Array]] = {}
+        self._states: list[tuple[Site, str, list[Array]]] = []
+        self._rests: list[tuple[str, list[Array]]] = []
         self._read: list[Site] = []
         for name, site in sites.items():
             self._plan(name, site)
 
-    def take(self, sent: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+    def take(self, sent: Mapping[str, Array], state: Mapping[str, Any]) -> None:
         """Keep this entry."""
         self.entries += 1
         for site, variable, kept in self._states:
@@ -65,7 +64,7 @@ class Recording:
         for name, kept in self.sent.items():
             kept.append(sent[name])
 
-    def waves(self, state: Mapping[str, Any], dt: float) -> tuple[dict[str, Tensor], ...]:
+    def waves(self, state: Mapping[str, Any], dt: float) -> tuple[dict[str, Array], ...]:
         """Fields, signals and outputs over time, (batch, times, *shape) each.
 
         Parameters
@@ -80,15 +79,15 @@ class Recording:
         NumericsError
             A number of a kept field, signal or output, or of the last state, is not finite.
         """
-        laid = dict[tuple[int, ...], Tensor]()
+        laid = dict[tuple[int, ...], Array]()
         fields, outputs = (
             {name: self._laid_out(name, values, laid, dt) for name, values in kept.items()}
             for kept in (self.fields, self.outputs)
         )
         ends = {id(values[-1]) for values in (*self.fields.values(), *self.outputs.values())}
         for name, value in state.items():
-            if isinstance(value, torch.Tensor) and id(value) not in ends:
-                check_finite(name, value, dt)
+            if isinstance(value, self.arrays.kinds) and id(value) not in ends:
+                check_finite(self.arrays, name, value, dt)
         sent = {name: self._laid_out(name, values, laid, dt) for name, values in self.sent.items()}
         return fields | {name: self._lasting(wave) for name, wave in self.played.items()}, sent, outputs
 
@@ -110,28 +109,31 @@ class Recording:
     def _asked(self, name: str) -> bool:
         return self.wanted is None or name in self.wanted
 
-    def _laid_out(self, name: str, values: list[Tensor], laid: dict[tuple[int, ...], Tensor], dt: float) -> Tensor:
+    def _laid_out(self, name: str, values: list[Array], laid: dict[tuple[int, ...], Array], dt: float) -> Array:
         """Entries as one array; those of a wave that never changes share their numbers."""
         key = tuple(map(id, values))
         if key not in laid:
             still = all(value is values[0] for value in values)
-            wave = values[0].unsqueeze(1) if still else torch.stack(values, dim=1)
-            check_finite(name, wave, dt)
-            laid[key] = wave.expand(-1, self.entries, *(-1,) * (wave.ndim - 2)) if still else wave
+            wave = values[0][:, None] if still else self.arrays.stacked(values)
+            check_finite(self.arrays, name, wave, dt)
+            shape = wave.shape[0], self.entries, *wave.shape[2:]
+            laid[key] = self.arrays.spread(wave, shape) if still else wave
         return laid[key]
 
-    def _lasting(self, wave: Tensor) -> Tensor:
+    def _lasting(self, wave: Array) -> Array:
         """A wave that was played in, with one entry for each of the run's."""
         missing = self.entries - wave.shape[1]
-        return wave[:, : self.entries] if missing <= 0 else torch.cat([wave, *[wave[:, -1:]] * missing], dim=1)
+        if missing <= 0:
+            return wave[:, : self.entries]
+        return self.arrays.xp.concat([wave, *[wave[:, -1:]] * missing], axis=1)
 
 
-def check_finite(name: str, value: Tensor, dt: float) -> None:
+def check_finite(arrays: Arrays, name: str, value: Array, dt: float) -> None:
     """Whether all numbers are finite.
 
     Raises
     ------
     NumericsError
     """
-    if not is_finite(value):
+    if not arrays.is_finite(value):
         raise NumericsError(f"{name} is not finite; the step {dt} s may be too long for this medium")
