@@ -16,13 +16,13 @@ An amplifier that is faster than the time step follows within it, and is left ou
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import sympy as sp
 
 from physnn.equations import Output, Population, System, Variable
+from physnn.substrate.device_equations import substituted
 from physnn.substrate.placement import PlacedSystem
 from physnn.substrate.profile_schema import Profile
 from physnn_waveguide.repeaters import is_repeater
@@ -84,7 +84,7 @@ def _with_cell(population: Population, placed: PlacedSystem) -> tuple[Population
             variables[name] = Variable(name, "state", own.unit, own.complex)
             followed[own.symbol] = variables[name].symbol
             flows[name] = rate * (own.symbol - variables[name].symbol)
-    moved = _substituted(population, followed)
+    moved = substituted(population, followed)
     if cells.gain is not None:
         leak = parameter("cell_leak", "1/s", 1 / cells.gain.value)
         leaking = {name: flow - leak * population.symbols[name] for name, flow in moved.flows.items()}
@@ -99,26 +99,6 @@ def _with_cell(population: Population, placed: PlacedSystem) -> tuple[Population
             leaving[state.symbol] = state.symbol / sp.sqrt(1 + size / limit**2)
     text = population.text + _MARK
     return replace(moved, variables=variables, values=values, text=text, flows={**moved.flows, **flows}), leaving
-
-
-def _substituted(population: Population, moved: Mapping[sp.Symbol, sp.Expr]) -> Population:
-    """The population with other expressions in place of what arrives."""
-
-    def shifted(expressions: Mapping[str, sp.Basic]) -> dict[str, sp.Basic]:
-        return {name: expression.xreplace(moved) for name, expression in expressions.items()}
-
-    return replace(
-        population,
-        flows=shifted(population.flows),
-        maps=shifted(population.maps),
-        constraints=shifted(population.constraints),
-        definitions=shifted(population.definitions),
-        guards=shifted(population.guards),
-        resets={name: shifted(resets) for name, resets in population.resets.items()},
-        surrogates={
-            name: (m.xreplace(moved), slope.xreplace(moved)) for name, (m, slope) in population.surrogates.items()
-        },
-    )
 
 
 def _free(name: str, taken: set[str]) -> str:

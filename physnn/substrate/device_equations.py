@@ -72,14 +72,18 @@ def _with_offset(population: Population, arrivals: Iterable[str]) -> tuple[Popul
         values[name] = np.zeros(population.shape)
         moved[population.symbols[arrival]] = population.symbols[arrival] + variables[name].symbol
 
+    shifted = substituted(population, moved)
+    return replace(shifted, variables=variables, values=values, text=population.text + "+offsets"), moved
+
+
+def substituted(population: Population, moved: Mapping[sp.Symbol, sp.Expr]) -> Population:
+    """The population with other expressions in place of some of its variables, wherever they are read."""
+
     def shifted(expressions: Mapping[str, sp.Basic]) -> dict[str, sp.Basic]:
         return {name: expression.xreplace(moved) for name, expression in expressions.items()}
 
     return replace(
         population,
-        variables=variables,
-        values=values,
-        text=population.text + "+offsets",
         flows=shifted(population.flows),
         maps=shifted(population.maps),
         constraints=shifted(population.constraints),
@@ -89,7 +93,7 @@ def _with_offset(population: Population, arrivals: Iterable[str]) -> tuple[Popul
         surrogates={
             name: (m.xreplace(moved), slope.xreplace(moved)) for name, (m, slope) in population.surrogates.items()
         },
-    ), moved
+    )
 
 
 def with_own_values(system: System) -> System:
