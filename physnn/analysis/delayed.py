@@ -217,11 +217,12 @@ def check_delayed_loops(system: System, step: float, parameters: Mapping[str, An
     --------
     >>> from physnn.equations import Coupling, OneToOne, Population, System
     >>> from physnn.analysis import check_delayed_loops
+    >>> from physnn.errors import ParameterError
     >>> echo = Population.from_text("echo", 1, "0 = x - z : 1 (solves x)\\nz : 1 (arrival)")
     >>> back = Coupling("back", "echo", "echo", "x", OneToOne((1,)), "z", delay=2.0, initial=[1.21])
     >>> try:
     ...     check_delayed_loops(System.of([echo], [back]), 1.0)
-    ... except Exception as error:
+    ... except ParameterError as error:
     ...     print(str(error)[:83])
     the loop with delays through echo is unstable: its waves grow 1.1 times a step of 1
     """
