@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 
 from physnn.cli.arguments import positive
-from physnn.errors import ExperimentError
 
 if TYPE_CHECKING:
     from physnn.benchmarks import Figure
@@ -33,7 +32,7 @@ def add_commands(commands: Any) -> None:
 def measured(given: argparse.Namespace, console: Console) -> int:
     """List the benchmarks, or run one, print its figures and keep them; 1 where a promise is missed."""
     from physnn.benchmarks import BENCHES, Settings, find_bench, run_bench
-    from physnn.experiments import write_json
+    from physnn.experiments.store import make_folder, write_json
 
     if given.bench is None:
         table = Table("bench", "what it measures", box=None)
@@ -43,12 +42,7 @@ def measured(given: argparse.Namespace, console: Console) -> int:
         return OK
     find_bench(given.bench)
     folder = Path(given.out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ExperimentError(
-            f"cannot write to {folder} ({error.strerror}); choose another folder with --out"
-        ) from None
+    make_folder(folder)
     with console.status(f"measuring {given.bench}"):
         figures, results = run_bench(given.bench, Settings(rounds=given.rounds))
     path = folder / f"{given.bench}.json"

@@ -10,7 +10,6 @@ from typing import Any
 from rich.console import Console
 
 from physnn.cli.arguments import add_data, use_data
-from physnn.errors import ExperimentError
 
 OK = 0
 
@@ -33,6 +32,7 @@ def add_commands(commands: Any) -> None:
 
 def shown(given: argparse.Namespace, console: Console) -> int:
     """Run it and write the page."""
+    from physnn.experiments.store import make_folder
     from physnn.experiments.waves import watch
     from physnn.report.extras import need
     from physnn.report.wave_page import write_wave_page
@@ -43,12 +43,7 @@ def shown(given: argparse.Namespace, console: Console) -> int:
     with console.status(f"running {given.experiment}"):
         waves = watch(given.experiment, profile=given.profile, sample=given.sample, duration=given.duration)
     folder = Path(given.out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ExperimentError(
-            f"cannot write to {folder} ({error.strerror}); choose another folder with --out"
-        ) from None
+    make_folder(folder)
     path = write_wave_page(waves, folder / f"{waves.name}.html")
     console.print(f"{path}: {waves.title}, {', '.join(strip.name for strip in waves.strips)}", highlight=False)
     for note in waves.notes:

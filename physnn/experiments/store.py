@@ -21,6 +21,22 @@ _LARGEST_FILE = 2**24
 """[byte]; a record has some thousands"""
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder for results, and those it lies in.
+
+    Raises
+    ------
+    ExperimentError
+        It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ExperimentError(
+            f"cannot write to {folder} ({error.strerror}); choose another folder with --out"
+        ) from None
+
+
 class Store:
     """A folder that belongs to one experiment.
 

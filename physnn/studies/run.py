@@ -7,9 +7,8 @@ from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from physnn.errors import ExperimentError
 from physnn.experiments.pool import ENDED, processes
-from physnn.experiments.store import plain, read_json, write_json
+from physnn.experiments.store import make_folder, plain, read_json, write_json
 from physnn.studies.study import Record, Task
 
 
@@ -29,12 +28,7 @@ def run_tasks(
     ExperimentError
         The folder cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ExperimentError(
-            f"cannot write to {folder} ({error.strerror}); choose another folder with --out"
-        ) from None
+    make_folder(folder)
     found = held(tasks, folder)
     missing = [task for task in tasks if task.key not in found]
     if missing:
