@@ -31,6 +31,7 @@ _FILLING = 4
 def figures(settings: Settings) -> Iterator[Figure]:
     """All figures, one after the other."""
     yield from _steps(settings)
+    yield from _unequal(settings)
     yield from _directional(settings)
     yield from _by_delay_and_loss(settings)
     yield from _by_mesh(settings)
@@ -62,6 +63,30 @@ def _steps(settings: Settings) -> Iterator[Figure]:
             said = f"{settings.steps} steps from rest, input held"
             yield Figure(group, "cost of a sample", step.times(settings.steps / batch), "s", note=said)
             yield Figure(group, "line-steps", step.per(lines * batch), "/s", note="both directions of a line")
+
+
+def _unequal(settings: Settings) -> Iterator[Figure]:
+    """The network where one bundle of lines is twice as long, at the largest batch.
+
+    On lines of one delay the waves of a held input change at every second step at each junction, and the simulator does
+    not compute what has not changed. Here all of them change at every step.
+    """
+    bundles = 2 * len(settings.sizes) - 2
+    delays = [2.0 if n == 1 else 1.0 for n in range(bundles)]
+    network = passive_network(settings.sizes, (1.0, 2.0, 1.0)[: len(settings.sizes)], delays=delays)
+    batch = max(settings.batches)
+    group = f"passive {'-'.join(map(str, settings.sizes))}, one bundle twice as long, batch {batch}"
+    try:
+        call, kind = _stepping(network, SIMULATOR, batch, settings.steps)
+    except CapabilityError as error:
+        yield Figure(group, "step / products", None, "1", note=str(error))
+        return
+    times = interleaved(
+        {"step": call, "products": products(settings.sizes, batch, settings.steps, kind)}, settings.rounds
+    )
+    yield Figure(group, f"step on {SIMULATOR}", Spread.of(times["step"]).times(1 / settings.steps), "s", note=kind)
+    note = "waves change everywhere at every step"
+    yield Figure(group, "step / products", ratios(times["step"], times["products"]), "1", note=note)
 
 
 def _bound(profile: str, batch: int, settings: Settings) -> float | None:

@@ -14,6 +14,7 @@ import array_api_compat
 import numpy as np
 
 from physnn.equations.linearised import Companion, Incident
+from physnn.equations.operators import real_kind
 from physnn.equations.parse import TIME
 from physnn.equations.reflection import reflected
 from physnn.equations.small_signal import tangent
@@ -83,7 +84,7 @@ def _field(companion: Companion, about: Trace, name: str) -> Array:
     shape = companion.system.populations[population].shape
     times = about.start + about.step * np.arange(length, dtype=float)
     spread = np.array(np.broadcast_to(np.reshape(times, (1, length) + (1,) * len(shape)), (batch, length, *shape)))
-    kind = beside.real.dtype if "complex" in str(beside.dtype) else beside.dtype
+    kind = real_kind(beside)
     return array_api_compat.array_namespace(beside).asarray(spread, dtype=kind, device=array_api_compat.device(beside))
 
 

@@ -10,18 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from operator import is_
 from typing import Any, Protocol
 
 import array_api_compat
 import numpy as np
 import sympy as sp
 
-from physnn.equations.adjoint import partials
 from physnn.equations.coupling import Coupling
-from physnn.equations.operators import alike
+from physnn.equations.joint_slopes import Kept, Key, resting, slopes_of
+from physnn.equations.operators import alike, is_complex, real_kind
 from physnn.equations.population import Population, Variable
 from physnn.equations.schedule import Joint, Task
 from physnn.equations.system import System
@@ -43,21 +40,13 @@ class Place(Protocol):
         """From now on variables of a population have these values."""
         ...
 
-    def given(self, task: Task, inside: frozenset[str]) -> Array:
-        """The sum of what arrives by couplings that are not `inside`, (batch, *shape)."""
+    def given(self, task: Task, inside: frozenset[str]) -> Array | None:
+        """The sum of what arrives by couplings that are not `inside`, (batch, *shape); None where nothing can."""
         ...
 
     def weights(self, coupling: Coupling) -> Array:
         """Weights of a coupling."""
         ...
-
-
-@dataclass
-class Kept:
-    """The last inverse Jacobian, and the arrays it was computed from."""
-
-    of: tuple[Array, ...] = ()
-    inverse: Array = None
 
 
 def solve_joint(
@@ -107,69 +96,7 @@ def corrected_joint(
     problem = _Problem(system, joint, place, found, kept)
     x = problem.packed(found)
     value = problem.residual(x)
-    return problem.settled(x - _times(problem.inverse(), value), unread)
-
-
-@dataclass(frozen=True)
-class _Slopes:
-    """What the equations of a joint look like."""
-
-    unknowns: tuple[tuple[str, Variable], ...]
-    rows: Mapping[str, tuple[sp.Expr, ...]]
-    """population -> residuals, in the order of its unknowns"""
-    slopes: Mapping[str, Mapping[tuple[sp.Expr, Variable], tuple[sp.Expr, ...]]]
-    """population -> (residual or signal, what it hangs on) -> slopes, two of them along a complex variable"""
-    signals: Mapping[str, sp.Expr]
-    silent: frozenset[str]
-    """couplings that carry nothing while the unknowns are zero: their signals hang on these alone, and vanish"""
-    affine: bool
-
-
-@lru_cache(maxsize=64)
-def _slopes(key: _Key) -> _Slopes:
-    system, joint = key.system, key.joint
-    moving: dict[str, list[str]] = {name: list(system.populations[name].constraints) for name in joint.populations}
-    for name, arrival in joint.arrivals:
-        moving.setdefault(name, []).append(arrival)
-    unknowns = [
-        (p, system.populations[p].variables[own])
-        for p in joint.populations
-        for own in system.populations[p].constraints
-    ]
-    rows = {p: tuple(system.populations[p].constraints.values()) for p in joint.populations}
-    signals = {name: system.signals[name] for name in joint.couplings}
-    slopes: dict[str, dict[tuple[sp.Expr, Variable], tuple[sp.Expr, ...]]] = {}
-    affine, silent = True, set()
-    for name, own in moving.items():
-        population = system.populations[name]
-        symbols = {population.symbols[variable] for variable in own}
-        sent = [c for c in joint.couplings if system.couplings[c].source == name]
-        slopes[name] = {
-            (expression, population.variables[variable]): partials(expression, population.variables[variable])
-            for expression in (*rows.get(name, ()), *(signals[c] for c in sent))
-            for variable in own
-            if population.symbols[variable] in expression.free_symbols
-        }
-        affine = affine and not any(part.free_symbols & symbols for parts in slopes[name].values() for part in parts)
-        solved = {population.symbols[variable]: sp.Integer(0) for variable in population.constraints}
-        silent |= {
-            c for c in sent if not signals[c].free_symbols & (symbols - {*solved}) and signals[c].xreplace(solved) == 0
-        }
-    return _Slopes(tuple(unknowns), rows, slopes, signals, frozenset(silent), affine)
-
-
-@dataclass(frozen=True, eq=False)
-class _Key:
-    """A joint of one System, told apart by the object that the System is."""
-
-    system: System
-    joint: Joint
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self.system is other.system and self.joint == other.joint
-
-    def __hash__(self) -> int:
-        return hash((id(self.system), self.joint))
+    return problem.settled(x + _times(problem.inverse(), value), unread)
 
 
 class _Problem:
@@ -177,10 +104,12 @@ class _Problem:
 
     def __init__(self, system: System, joint: Joint, place: Place, start: Mapping[Task, Array], kept: Kept) -> None:
         self.system, self.joint, self.place, self.kept = system, joint, place, kept
-        self.slopes = _slopes(_Key(system, joint))
+        self.key = Key(system, joint)
+        self.slopes = slopes_of(self.key)
         self.like = next(iter(start.values()))
         self.xp = array_api_compat.array_namespace(self.like)
-        self.kind = self.like.real.dtype if "complex" in str(self.like.dtype) else self.like.dtype
+        self.kind = real_kind(self.like)
+        self._real_like = self.xp.real(self.like) if is_complex(self.like) else self.like
         self.batch = self.like.shape[0]
         inside = frozenset(joint.couplings)
         self.given = {task: place.given(task, inside) for task in joint.arrivals}
@@ -193,7 +122,12 @@ class _Problem:
         parts: list[Array] = []
         for population, variable in self.slopes.unknowns:
             parts += self._real(values[population, variable.name], variable)
-        return self.xp.astype(self.xp.concat(parts, axis=-1), self.kind)
+        return self._joined(parts)
+
+    def _joined(self, parts: list[Array]) -> Array:
+        """Real parts, side by side."""
+        whole = self.xp.concat(parts, axis=-1) if len(parts) > 1 else parts[0]
+        return self.xp.astype(whole, self.kind, copy=False)
 
     def unpacked(self, x: Array) -> dict[Task, Array]:
         found, column = {}, 0
@@ -213,35 +147,35 @@ class _Problem:
         flat = self.xp.reshape(value, (value.shape[0], -1))
         if not variable.complex:
             return [flat]
-        if "complex" not in str(flat.dtype):
+        if not is_complex(flat):
             return [flat, self.xp.zeros_like(flat)]
         return [self.xp.real(flat), self.xp.imag(flat)]
 
-    def put(self, x: Array | None, unread: Collection[Task] = ()) -> None:
-        """Unknowns and what then arrives; nothing (None) sends nothing where signals vanish with the unknowns."""
-        values = self.unpacked(self._nothing() if x is None else x)
+    def put(self, x: Array, unread: Collection[Task] = ()) -> None:
+        """Unknowns, and what then arrives."""
+        values = self.unpacked(x)
         for name in self.joint.populations:
             self.place.put(name, {own: value for (population, own), value in values.items() if population == name})
+        self._receive(self.slopes.signals, unread)
+
+    def _receive(self, signals: Mapping[str, sp.Expr], unread: Collection[Task] = ()) -> None:
+        """What arrives by these signals and from elsewhere; nothing is put where nothing arrives."""
         for task in self.joint.arrivals:
-            if task in unread:
-                continue
             total = self.given[task]
-            for coupling in self._into(task):
-                if x is None and coupling.name in self.slopes.silent:
+            for coupling in () if task in unread else self.slopes.into[task]:
+                if signals[coupling.name] == 0:
                     continue
-                signal = self.slopes.signals[coupling.name]
-                (sent,) = self.place.computed(self.system.populations[coupling.source], (signal,))
-                total = total + self._delivered(coupling, sent)
-            self.place.put(task[0], {task[1]: total})
+                piece = self._delivered_signal(coupling, signals[coupling.name])
+                total = piece if total is None else total + piece
+            if total is not None and task not in unread:
+                self.place.put(task[0], {task[1]: total})
 
-    def _nothing(self) -> Array:
-        count = sum(
-            (2 if v.complex else 1) * math.prod(self.system.populations[p].shape) for p, v in self.slopes.unknowns
-        )
-        return alike(self.xp, np.zeros((self.batch, count)), self.xp.astype(self.like.real, self.kind))
-
-    def _into(self, task: Task) -> list[Coupling]:
-        return [c for c in self.system.arriving(*task) if c.name in self.joint.couplings]
+    def _delivered_signal(self, coupling: Coupling, signal: sp.Expr) -> Array:
+        """What a signal makes arrive; its factor is applied to what arrives, which is mostly the smaller array."""
+        factor, wave = signal.as_coeff_Mul()
+        (sent,) = self.place.computed(self.system.populations[coupling.source], (wave,))
+        piece = self._delivered(coupling, sent)
+        return piece if factor == 1 else float(factor) * piece
 
     def _delivered(self, coupling: Coupling, sent: Array) -> Array:
         weights, xp = self.place.weights(coupling), self.xp
@@ -250,15 +184,18 @@ class _Problem:
             weights, sent = xp.astype(weights, kind), xp.astype(sent, kind)
         return coupling.operator.apply(xp, weights, sent)
 
-    def residual(self, x: Array | None) -> Array:
+    def residual(self, x: Array) -> Array:
         self.put(x)
+        return self._residual(self.slopes.rows)
+
+    def _residual(self, rows: Mapping[str, tuple[sp.Expr, ...]]) -> Array:
         parts: list[Array] = []
-        for name, rows in self.slopes.rows.items():
+        for name, own_rows in rows.items():
             population = self.system.populations[name]
-            values = self.place.computed(population, rows)
+            values = self.place.computed(population, own_rows)
             for own, value in zip(population.constraints, values, strict=True):
                 parts += self._real(value, population.variables[own])
-        return self.xp.astype(self.xp.concat(parts, axis=-1), self.kind)
+        return self._joined(parts)
 
     def settled(self, x: Array, unread: Collection[Task]) -> dict[Task, Array]:
         self.put(x, unread)
@@ -266,8 +203,9 @@ class _Problem:
 
     def at_once(self) -> Array:
         """The solution of affine constraints."""
-        value = self.residual(None)
-        return -_times(self.inverse(), value)
+        signals, rows = resting(self.key, frozenset(task for task, given in self.given.items() if given is None))
+        self._receive(signals)
+        return _times(self.inverse(), self._residual(rows))
 
     def searched(self, x: Array) -> Array:
         """Newton's method with step halving, each sample by itself; its test as in `physnn.equations.newton`."""
@@ -283,7 +221,7 @@ class _Problem:
             if xp.all(done):
                 return x
             for _ in range(_HALVINGS):
-                following = x - share[:, None] * change
+                following = x + share[:, None] * change
                 found = self.residual(following)
                 finite = xp.all(xp.isfinite(found), axis=-1)
                 left = _times(inverse, xp.where(finite[:, None], found, xp.zeros_like(found)))
@@ -297,23 +235,23 @@ class _Problem:
         raise self.error(f"have no solution that Newton's method finds in {_STEPS} steps")
 
     def inverse(self) -> Array:
-        """(dF/du)^-1 where the unknowns and arrivals are now."""
+        """-(dF/du)^-1 where the unknowns and arrivals are now."""
         values = self._values()
         of = (*(v for slopes in values.values() for v in slopes), *self._all_weights())
-        if len(self.kept.of) == len(of) and all(map(is_, self.kept.of, of)):
-            return self.kept.inverse
-        try:
-            self.kept.inverse = self.xp.linalg.inv(self._jacobian(values))
-        except (np.linalg.LinAlgError, RuntimeError):  # torch has an error of its own, derived from the latter
-            raise self.error("have no unique solution (their Jacobian has no inverse)") from None
-        self.kept.of = of
-        return self.kept.inverse
+        inverse = self.kept.recalled(self.xp, of)
+        if inverse is None:
+            try:
+                inverse = -self.xp.linalg.inv(self._jacobian(values))
+            except (np.linalg.LinAlgError, RuntimeError):  # torch has an error of its own, derived from the latter
+                raise self.error("have no unique solution (their Jacobian has no inverse)") from None
+            self.kept.keep(self.xp, of, inverse)
+        return inverse
 
     def _all_weights(self) -> list[Array]:
         return [self.place.weights(self.system.couplings[name]) for name in self.joint.couplings]
 
     def _values(self) -> dict[str, list[Array]]:
-        """Population -> values of its slopes, in the order of `_Slopes.slopes`."""
+        """Population -> values of its slopes, in the order of `Slopes.slopes`."""
         found = {}
         for name, slopes in self.slopes.slopes.items():
             parts = tuple(part for parts in slopes.values() for part in parts)
@@ -331,7 +269,7 @@ class _Problem:
         moved = self._directions(1 if shared else self.batch)
         for task in self.joint.arrivals:
             total: Array = None
-            for coupling in self._into(task):
+            for coupling in self.slopes.into[task]:
                 sent = self._changed(coupling.source, self.slopes.signals[coupling.name], slopes, moved)
                 if sent is not None:
                     flat = xp.reshape(sent, (sent.shape[0] * sent.shape[1], *sent.shape[2:]))
@@ -358,9 +296,9 @@ class _Problem:
 
     def _directions(self, samples: int) -> dict[Task, Array]:
         """Each unknown's change along each column, (samples, columns, *shape)."""
-        count = self._nothing().shape[1]
-        like = self.xp.astype(self.like.real, self.kind)
-        unit = self.unpacked(alike(self.xp, np.eye(count), like))
+        sizes = (math.prod(self.system.populations[p].shape) * (2 if v.complex else 1) for p, v in self.slopes.unknowns)
+        count = sum(sizes)
+        unit = self.unpacked(alike(self.xp, np.eye(count), self._real_like))
         return {task: self.xp.stack([value] * samples, axis=0) for task, value in unit.items()}
 
     def _changed(

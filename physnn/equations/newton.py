@@ -6,7 +6,6 @@ overflows, and comes back by one thermal voltage a step.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -15,19 +14,20 @@ import array_api_compat
 import numpy as np
 import sympy as sp
 
+from physnn.equations import halley, stationary
 from physnn.equations.adjoint import partials
-from physnn.equations.operators import alike
+from physnn.equations.functions import sigmoid, softplus
+from physnn.equations.halley import HALVINGS, STEPS
+from physnn.equations.operators import alike, is_complex, real_kind
 from physnn.equations.population import Population, Variable
 from physnn.errors import NumericsError
 
 Array = Any
 Compute = Callable[[tuple[sp.Expr, ...], Mapping[str, Array]], list[Array]]
-_STEPS = 100
-_HALVINGS = 50
 _LONG = 40
 """operations of a row that is not multiplied out any more: it may become enormous"""
-_SAFETY = 8.0
-"""how much larger than expected the next correction may be"""
+_SMOOTH = (sp.exp, sp.log, sp.sin, sp.cos, sp.tan, sp.atan, sp.sinh, sp.cosh, sp.tanh, sp.asinh, sigmoid, softplus)
+"""functions whose curvature is used"""
 _GROWTH = 1e-6
 """growth rates this small beside the fastest one are rounding errors of a state that neither grows nor decays"""
 
@@ -47,7 +47,7 @@ def solve(
     Parameters
     ----------
     residuals : mapping
-        Name of an unknown -> F of 0 = F; as many equations as unknowns.
+        Name of an unknown -> F of 0 = F, in the population's symbols or others; as many equations as unknowns.
     start : mapping
         Unknown -> first guess, (batch, *shape).
     compute : callable
@@ -60,10 +60,9 @@ def solve(
     NumericsError
         No solution was found, or only one at which nothing stays.
     """
-    problem = _Problem(population, residuals, compute, start)
+    problem = Problem(population, residuals, compute, start)
     with np.errstate(all="ignore"):
-        x = problem.packed(start)
-        found = _search(problem, x) if x.shape[-1] > 1 else _search_one(problem, x[..., 0])[..., None]
+        found = halley.search(problem, start) if problem.is_one else _search(problem, problem.packed(start))
         if at_rest:
             _check_stays(problem, found)
     return problem.unpacked(found)
@@ -73,13 +72,13 @@ def corrected(
     population: Population, residuals: Mapping[str, sp.Expr], found: Mapping[str, Array], compute: Compute
 ) -> dict[str, Array]:
     """One more Newton step from a solution: the same numbers, with the derivatives of the solution for autograd."""
-    problem = _Problem(population, residuals, compute, found)
+    problem = Problem(population, residuals, compute, found)
     x = problem.packed(found)
     slope, _ = problem.linearised(x)
     return problem.unpacked(x - _times(problem.xp, _inverse(problem, slope), problem.residual(x)))
 
 
-class _Problem:
+class Problem:
     """Residuals and their slopes as real arrays (batch, *shape, rows) and (batch, *shape, rows, columns)."""
 
     def __init__(
@@ -87,16 +86,20 @@ class _Problem:
     ) -> None:
         one = next(iter(start.values()))
         self.xp = array_api_compat.array_namespace(one)
-        self.kind = one.real.dtype if "complex" in str(one.dtype) else one.dtype
-        self.rounding = 4 * float(self.xp.finfo(self.kind).eps)
+        self.kind = real_kind(one)
+        numbers = self.xp.finfo(self.kind)
+        self.rounding, self.least = 4 * float(numbers.eps), float(numbers.smallest_normal)
         self.name = population.name
         self.variables = tuple(population.variables[name] for name in residuals)
         self.rows = tuple(residuals.values())
+        self.said = tuple(stationary.residuals(population)[name] for name in residuals)
         self.slopes, self.sizes = _derived(self.rows, self.variables)
+        self.is_one = len(self.variables) == 1 and not self.variables[0].complex
+        self.curvature = _curvature(self.slopes[0], self.variables[0]) if self.is_one else ()
         self.compute = compute
 
     def error(self, fault: str) -> NumericsError:
-        return NumericsError(f"population {self.name!r}: 0 = {', '.join(map(str, self.rows))} {fault}")
+        return NumericsError(f"population {self.name!r}: 0 = {', '.join(map(str, self.said))} {fault}")
 
     def packed(self, values: Mapping[str, Array]) -> Array:
         parts: list[Array] = []
@@ -116,8 +119,9 @@ class _Problem:
         return self._real(self.compute(self.rows, self.unpacked(x)))
 
     def at(self, x: Array) -> tuple[Array, ...]:
-        """The residual of one real unknown, the sum of its terms' moduli, and its slope, each (batch, *shape)."""
-        values = self.compute((*self.rows, *self.sizes, *self.slopes), {self.variables[0].name: x})
+        """Of one real unknown residual, sum of its terms' moduli, slope and curvature, (batch, *shape) each."""
+        asked = (*self.rows, *self.sizes, *self.slopes, *self.curvature)
+        values = self.compute(asked, {self.variables[0].name: x})
         return tuple(self.xp.astype(value, self.kind, copy=False) for value in values)
 
     def linearised(self, x: Array) -> tuple[Array, Array]:
@@ -135,7 +139,7 @@ class _Problem:
 
     def _parts(self, value: Array, both: bool) -> list[Array]:
         """Real and imaginary part, or `both` times the value, which is real."""
-        if "complex" not in str(value.dtype):
+        if not is_complex(value):
             return [value, value if both else self.xp.zeros_like(value)]
         return [self.xp.real(value), self.xp.real(value) if both else self.xp.imag(value)]
 
@@ -150,6 +154,16 @@ def _derived(
     return tuple(slopes), tuple(_size(row, [v.symbol for v in variables]) for row in rows)
 
 
+@lru_cache(maxsize=256)
+def _curvature(slope: sp.Expr, variable: Variable) -> tuple[sp.Expr, ...]:
+    """The derivative of a slope; none where it jumps, or is long."""
+    parts = slope.atoms(sp.Function, sp.Piecewise)
+    if not all(isinstance(part, _SMOOTH) for part in parts if variable.symbol in part.free_symbols):
+        return ()
+    (found,) = partials(slope, variable)
+    return (found,) if found.count_ops() <= _LONG else ()
+
+
 def _size(row: sp.Expr, unknowns: list[sp.Symbol]) -> sp.Expr:
     """The sum of the moduli of a row's terms; what multiplies the same function of the unknowns is summed first."""
     if row.count_ops() > _LONG:
@@ -157,7 +171,7 @@ def _size(row: sp.Expr, unknowns: list[sp.Symbol]) -> sp.Expr:
     known: dict[sp.Expr, sp.Expr] = {}
     for term in sp.Add.make_args(sp.expand_mul(row)):
         factor, moving = term.as_independent(*unknowns, as_Add=False)
-        known[moving] = known.get(moving, sp.Integer(0)) + sp.Abs(factor)
+        known[moving] = known.get(moving, sp.Integer(0)) + sp.Mul(*map(sp.Abs, sp.Mul.make_args(factor)))
     return sp.Add(*(factor * sp.Abs(moving) for moving, factor in known.items()))
 
 
@@ -168,10 +182,10 @@ def _bound(term: sp.Expr) -> sp.Expr:
     return sp.Abs(term, evaluate=term.is_number)
 
 
-def _search(problem: _Problem, x: Array) -> Array:
+def _search(problem: Problem, x: Array) -> Array:
     xp, rounding = problem.xp, problem.rounding
     value = problem.residual(x)
-    for _ in range(_STEPS):
+    for _ in range(STEPS):
         slope, size = problem.linearised(x)
         exact = xp.all((xp.abs(value) <= rounding * size) & xp.isfinite(size), axis=-1)
         # Where the equations hold already, their slope does not matter and may vanish.
@@ -189,69 +203,10 @@ def _search(problem: _Problem, x: Array) -> Array:
             break
         if xp.all(stuck | done):
             return x
-    raise problem.error(f"has no solution that Newton's method finds in {_STEPS} steps")
+    raise problem.error(f"has no solution that Newton's method finds in {STEPS} steps")
 
 
-def _search_one(problem: _Problem, x: Array) -> Array:
-    """`_search` for one real unknown, (batch, *shape): its arrays have no axes of length one, which cost most there."""
-    xp, rounding = problem.xp, problem.rounding
-    value, size, slope = problem.at(x)
-    before: Array = None
-    for _ in range(_STEPS):
-        change = value / slope
-        if not math.isfinite(xp.sum(change)):
-            value, slope = _without_flat(problem, value, size, slope)
-            change = value / slope
-        moved, reach = xp.abs(change), xp.abs(x) + size / xp.abs(slope)
-        # Corrections shrink by the square, c' = (c/b)^2 c after b: where the next one is rounding, this was the last.
-        done = moved <= rounding * reach
-        if before is not None:
-            done = done | (_SAFETY * moved * (moved / before) ** 2 <= rounding * reach)
-        following = x - change
-        if xp.all(done):
-            return following
-        before = moved
-        found = problem.at(following)
-        stuck = ~((xp.abs(found[0] / slope) < moved) | done)
-        if xp.any(stuck):
-            following, found, stuck = _halved(problem, x, change, moved, slope, done)
-            if xp.any(stuck & (moved > 2**22 * rounding * reach)):
-                break
-            if xp.all(stuck | done):
-                return x
-            following = xp.where(stuck, x, following)
-            found = tuple(xp.where(stuck, old, new) for old, new in zip((value, size, slope), found, strict=True))
-        x, (value, size, slope) = following, found
-    raise problem.error(f"has no solution that Newton's method finds in {_STEPS} steps")
-
-
-def _without_flat(problem: _Problem, value: Array, size: Array, slope: Array) -> tuple[Array, Array]:
-    """Residual and slope where the equation holds already: its slope does not matter there, and may vanish."""
-    xp, flat = problem.xp, slope == 0
-    if not xp.all(xp.isfinite(value / xp.where(flat, xp.ones_like(slope), slope))):
-        raise problem.error("meets a number that is not finite")
-    if not xp.all(xp.abs(value[flat]) <= problem.rounding * size[flat]):
-        raise problem.error("has no unique solution (its derivative vanishes)")
-    return xp.where(flat, xp.zeros_like(value), value), xp.where(flat, xp.ones_like(slope), slope)
-
-
-def _halved(
-    problem: _Problem, x: Array, change: Array, moved: Array, slope: Array, done: Array
-) -> tuple[Array, tuple[Array, ...], Array]:
-    """As `_descent`, for one real unknown whose whole step was too long somewhere."""
-    xp = problem.xp
-    share, stuck = xp.ones_like(x), ~done
-    for _ in range(_HALVINGS):
-        following = x - share * change
-        found = problem.at(following)
-        stuck = ~((xp.abs(found[0] / slope) < moved) | done)
-        if not xp.any(stuck):
-            break
-        share = xp.where(stuck, share / 2, share)
-    return following, found, stuck
-
-
-def _check_stays(problem: _Problem, x: Array) -> None:
+def _check_stays(problem: Problem, x: Array) -> None:
     """Whether small deviations of the population's own states from a stationary state do not grow."""
     slope, _ = problem.linearised(x)
     matrix = np.asarray(slope.detach().cpu() if hasattr(slope, "detach") else slope)
@@ -263,7 +218,7 @@ def _check_stays(problem: _Problem, x: Array) -> None:
         )
 
 
-def _inverse(problem: _Problem, slope: Array) -> Array:
+def _inverse(problem: Problem, slope: Array) -> Array:
     """slope^-1; written out for one and two unknowns, where a library's call costs more than the arithmetic."""
     xp, size = problem.xp, slope.shape[-1]
     if size > 2:
@@ -288,7 +243,7 @@ def _times(xp: Any, matrix: Array, vector: Array) -> Array:
 
 
 def _descent(
-    problem: _Problem, x: Array, change: Array, value: Array, inverse: Array, reach: Array, done: Array
+    problem: Problem, x: Array, change: Array, value: Array, inverse: Array, reach: Array, done: Array
 ) -> tuple[Array, Array, Array]:
     """A step along `change`, halved until the next correction with the same slope is smaller; and where it never was.
 
@@ -300,7 +255,7 @@ def _descent(
     scale = xp.where(reach > 0, reach, xp.ones_like(reach))
     size = xp.max(xp.abs(change) / scale, axis=-1)
     share = xp.ones_like(size)
-    for _ in range(_HALVINGS):
+    for _ in range(HALVINGS):
         following = x - share[..., None] * change
         found = problem.residual(following)
         finite = xp.all(xp.isfinite(found), axis=-1)

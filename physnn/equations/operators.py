@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -200,7 +200,8 @@ def _picked(xp: Any, x: Array, index: Any) -> Array:
 def _gathered(xp: Any, sent: Array, groups: NDArray[np.int64]) -> Array:
     """Sums over groups of connections, (batch, connections) -> (batch, groups)."""
     padded = xp.concat([sent, xp.zeros_like(sent[:, :1])], axis=1)
-    return xp.sum(xp.reshape(_picked(xp, padded, groups.ravel()), (sent.shape[0], *groups.shape)), axis=-1)
+    picked = _picked(xp, padded, groups.ravel())
+    return picked if groups.shape[1] == 1 else xp.sum(xp.reshape(picked, (sent.shape[0], *groups.shape)), axis=-1)
 
 
 def _grouped(ends: tuple[int, ...], count: int) -> NDArray[np.int64]:
@@ -250,6 +251,21 @@ class Mean:
         return 2 * math.prod(source)
 
 
+@lru_cache(maxsize=64)
+def _is_complex(kind: Any) -> bool:
+    return "complex" in str(kind)
+
+
+def is_complex(array: Array) -> bool:
+    """Whether an array of any library holds complex numbers."""
+    return _is_complex(array.dtype)
+
+
+def real_kind(array: Array) -> Any:
+    """The type of an array's real parts."""
+    return array.real.dtype if is_complex(array) else array.dtype
+
+
 def alike(xp: Any, values: NDArray[Any], like: Array, *, integer: bool = False) -> Array:
     """A NumPy array as an array of the namespace, on the device and in the precision of `like`."""
     place = {"device": like.device} if hasattr(like, "device") else {}
@@ -296,4 +312,4 @@ class Transposed:
 
 
 def _conjugate(xp: Any, weight: Array) -> Array:
-    return xp.conj(weight) if "complex" in str(weight.dtype) else weight
+    return xp.conj(weight) if is_complex(weight) else weight

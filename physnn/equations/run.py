@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from physnn import streams
 from physnn.equations.coupling import Coupling
 from physnn.equations.generate import function
-from physnn.equations.joint import Kept, solve_joint
+from physnn.equations.joint import solve_joint
+from physnn.equations.joint_slopes import Kept
 from physnn.equations.newton import solve
 from physnn.equations.operators import Dense
 from physnn.equations.parse import STEP, TIME

@@ -16,7 +16,7 @@ import sympy as sp
 from physnn.equations import dimensions
 from physnn.equations.coupling import Coupling, Input, Output, check_weights, weight_dimension
 from physnn.equations.integrators import stepped
-from physnn.equations.operators import Dense, OneToOne
+from physnn.equations.operators import Dense, OneToOne, is_complex
 from physnn.equations.parse import TIME
 from physnn.equations.population import Population
 from physnn.equations.schedule import Joint, Task, loop_message, schedule, topological
@@ -244,7 +244,7 @@ class System:
                 axes = ", ".join(map(str, shape))
                 wanted = f"(batch, {axes})" + (f" or (batch, steps, {axes})" if variable.role != "state" else "")
                 raise ShapeError(f"input {name!r} has shape {given}; expected {wanted}")
-            if "complex" in str(value.dtype) and not variable.complex:
+            if is_complex(value) and not variable.complex:
                 raise ShapeError(
                     f"input {name!r} has complex values, but {port.variable!r} of {population.name!r} is real"
                 )

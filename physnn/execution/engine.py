@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from functools import partial
 
 from physnn.equations import System, Trace
+from physnn.equations.joint_slopes import Kept
 from physnn.equations.schedule import Joint, Task
 from physnn.errors import NumericsError
 from physnn.execution.arrays import Array, Arrays
@@ -32,6 +33,7 @@ class Engine:
         self.system, self.arrays = system, arrays
         self.compiled = {name: Compiled(arrays, system, p) for name, p in system.populations.items()}
         self._joints = tuple(task for task in system.schedule if isinstance(task, Joint))
+        self._kept = {joint: Kept() for joint in self._joints}
         self._led = {task for joint in self._joints for task in joint.arrivals}
         """arrivals that joints put in their place"""
 
@@ -51,7 +53,10 @@ class Engine:
 
     def joints(self, sites: Mapping[str, Site], record: Collection[str] | None = None) -> dict[Joint, JointSite]:
         """Constraints that are solved together, for one run that records these fields, or all."""
-        return {joint: JointSite(self.arrays, self.system, joint, sites, record) for joint in self._joints}
+        return {
+            joint: JointSite(self.arrays, self.system, joint, sites, record, self._kept[joint])
+            for joint in self._joints
+        }
 
     def steady(
         self,

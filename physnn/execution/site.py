@@ -8,15 +8,17 @@ sweep after sweep.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
-from operator import add, is_
+from operator import add
 from typing import Any
 
 from physnn.equations import Coupling, OneToOne
 from physnn.equations.parse import STEP, TIME
 from physnn.execution.arrays import Array, Arrays, Dtype
-from physnn.execution.compiled import Bundle, Compiled, Environment, Search
+from physnn.execution.bundle import Bundle, Known
+from physnn.execution.compiled import Compiled
+from physnn.execution.search import Search
 
 
 class Site:
@@ -42,11 +44,11 @@ class Site:
         self.arrays: Arrays = compiled.arrays
         self.compiled, self.population, self.parameters = compiled, compiled.population, parameters
         self.shape = (batch, *self.population.shape)
-        self.here: Environment = {TIME: 0.0, STEP: step}
+        self.here: dict[str, Any] = {TIME: 0.0, STEP: step}
         """values by the names in the population's equations"""
         for name, key in compiled.parameters.items():
             self.here[name] = parameters[key]
-        self._known: dict[Any, tuple[tuple[Any, ...], Any]] = {}
+        self._known = Known()
         self._arrived: dict[str, tuple[Array, Array, Array | None, Array]] = {}
         """coupling -> what entered it, what that makes arrive, the sum of what arrived before, and with it"""
         self.errors: dict[str, Array] = {}
@@ -67,7 +69,7 @@ class Site:
 
     def silence(self, name: str) -> Array:
         """Nothing, in the shape and type of a variable or noise."""
-        return self.recalled("silence", self._zeros, self.kind(name))
+        return self._known("silence", self._zeros, self.kind(name))
 
     def typed(self, name: str, value: Array) -> Array:
         """A value of a variable, complex where the variable is."""
@@ -83,39 +85,42 @@ class Site:
     def field(self, name: str) -> Array:
         """A variable, (batch, *shape)."""
         value = self.here[name]
-        return value if value.shape == self.shape else self.recalled(("field", name), self.spread, value)
+        return value if value.shape == self.shape else self._known(("field", name), self.spread, value)
 
     def values(self, bundle: Bundle) -> dict[str, Array]:
         """Values of expressions, (batch, *shape) each; to be read only, they are handed out again."""
-        arguments = tuple([self.here[name] for name in bundle.used])
-        known = self._known.get(bundle)
-        if known is None or not all(map(is_, known[0], arguments)):
-            known = self._known[bundle] = arguments, self.computed(bundle)
-        return known[1]
+        return self._known(bundle, partial(self._computed, bundle), *[self.here[name] for name in bundle.used])
 
-    def computed(self, bundle: Bundle) -> dict[str, Array]:
-        """As `values`, but neither recalled nor kept."""
-        values = self.here
-        if bundle.standing:
-            values = values | {
-                name: self.recalled((bundle, name), partial(self._standing, compute), *[values[n] for n in used])
-                for name, (_, used, compute) in bundle.standing.items()
-            }
-        return dict(zip(bundle.names, map(self.spread, bundle(values)), strict=True))
+    def computed(self, bundle: Bundle, known: Known | None = None) -> dict[str, Array]:
+        """As `values`, but neither recalled nor kept: parts of it are in `known`, where given."""
+        values = bundle(self.here, known or Known())
+        return dict(zip(bundle.names, map(self.spread, values), strict=True))
 
-    def _standing(self, compute: Callable[..., tuple[Any, ...]], *arguments: Any) -> Any:
-        """A part that is the same for all samples, for one of them."""
-        (value,) = compute(self.arrays.xp, *arguments)
-        return value[:1, ...] if getattr(value, "shape", None) == self.shape else value
+    def _computed(self, bundle: Bundle, *_: Any) -> dict[str, Array]:
+        return self.computed(bundle, self._known)
+
+    def sent(self, coupling: str) -> Array:
+        """What enters a coupling that leaves from here; what it hangs on has arrived."""
+        scaled = self.compiled.scaled.get(coupling)
+        if scaled is not None and scaled.is_plain(self.here, self._known):
+            return self.typed(scaled.wave, self.field(scaled.wave))
+        return self.values(self.compiled.instant[coupling])[coupling]
+
+    def forget(self) -> None:
+        """Let go of what changes from step to step."""
+        self._known.forget()
 
     def solve(self, solver: Bundle | Search) -> dict[str, Array]:
         """Put unknowns, or stationary states, where they belong for what is known now."""
         if isinstance(solver, Bundle):
             found = self.values(solver)
         else:
-            found = {name: self.spread(value) for name, value in solver(self.here).items()}
+            found = self._known(solver, partial(self._searched, solver), *[self.here[name] for name in solver.used])
         self.here |= found
         return found
+
+    def _searched(self, search: Search, *_: Any) -> dict[str, Array]:
+        return {name: self.spread(value) for name, value in search(self.here).items()}
 
     def receive(self, arrival: str, leaving: Iterable[tuple[Coupling, Array]]) -> None:
         """Put the sum of what arrives under one name where it belongs."""
@@ -134,19 +139,12 @@ class Site:
         found = self.silence(arrival) if total is None else total
         if arrival not in self.errors:
             return found
-        return self.recalled(("error", arrival), add, found, self.errors[arrival])
-
-    def recalled(self, key: Any, compute: Callable[..., Any], *arguments: Any) -> Any:
-        """What is computed from arguments, or was from the very same ones when last asked under this key."""
-        known = self._known.get(key)
-        if known is None or not all(map(is_, known[0], arguments)):
-            known = self._known[key] = arguments, compute(*arguments)
-        return known[1]
+        return self._known(("error", arrival), add, found, self.errors[arrival])
 
     def _delivered(self, coupling: Coupling, sent: Array) -> Array:
         weights = self.parameters[coupling.key]
         arrays = self.arrays
-        if coupling.constant and self.recalled(("plain", coupling.name), self._is_plain, weights, coupling):
+        if coupling.constant and self._known(("plain", coupling.name), self._is_plain, weights, coupling):
             return self.typed(coupling.into, self.spread(sent))
         if weights.dtype != sent.dtype:  # not every library's products promote real numbers to complex ones
             weights, sent = arrays.cast(weights, arrays.complex), arrays.cast(sent, arrays.complex)

@@ -74,6 +74,10 @@ class Run:
         self.sent: dict[str, Array] = {}
         self.recording = Recording(self.arrays, self.system, self.sites, self.played, record)
         kept = self.recording.sent
+        self._holding = [site for site in self.sites.values() if site.compiled.held.names]
+        self._schedule = self.system.schedule
+        self._changing = tuple(task for task in self._schedule if not self._is_told(task))
+        """what is to be done after the first step"""
         self.lasting = [name for name in self.system.couplings if name in kept or self.delays[name]]
         """couplings whose signals are needed beyond what arrives at once"""
 
@@ -90,6 +94,13 @@ class Run:
             end = dict(self.state)
             self._resolve()
             return self._trace(end)
+
+    def _is_told(self, task: Task | Joint) -> bool:
+        """Whether it is done once and for all."""
+        if isinstance(task, Joint):
+            return False
+        name, arrival = task
+        return arrival in self.engine.compiled[name].told and not self.errors
 
     def _entered(self) -> tuple[dict[str, Array], dict[str, Array]]:
         """Inputs that are held, by port; those that are played in, by 'population.variable'."""
@@ -135,9 +146,9 @@ class Run:
         """Deliver all signals, solve all constraints, record."""
         self._begin(self.state["step"])
         self.sent = {}
-        for site in self.sites.values():
+        for site in self._holding:
             self.sent |= site.values(site.compiled.held)
-        for task in self.system.schedule:
+        for task in self._schedule:
             if isinstance(task, Joint):
                 together = self.joints[task].solve(self._given)
                 self.state |= {f"{name}.{unknown}": value for (name, unknown), value in together.items()}
@@ -150,11 +161,13 @@ class Run:
                 self.state |= {f"{name}.{n}": value for n, value in found.items()}
         for coupling in self.lasting:
             self._signal(coupling)
+        self._schedule = self._changing
         self.recording.take(self.sent, self.state)
 
     def _begin(self, now: int) -> None:
         """What is new in a step before anything has arrived: the time, pulses, noises, inputs."""
         for name, site in self.sites.items():
+            site.forget()
             site.here[TIME] = now * self.dt
             for event in site.population.events:
                 site.here[event.name] = self.state[f"{name}.{event.name}"] / self.dt
@@ -172,8 +185,7 @@ class Run:
     def _signal(self, coupling: str) -> Array:
         """What enters a coupling now; what it hangs on has arrived."""
         if coupling not in self.sent:
-            site = self.sites[self.system.couplings[coupling].source]
-            self.sent |= site.values(site.compiled.instant[coupling])
+            self.sent[coupling] = self.sites[self.system.couplings[coupling].source].sent(coupling)
         return self.sent[coupling]
 
     def _given(self, task: Task, inside: frozenset[str]) -> Array:
@@ -197,7 +209,9 @@ class Run:
         for name, delay in self.delays.items():
             if delay:
                 line = self.state[f"{name}:line"]
-                line.append(self.sent[name])
+                entering = self.sent[name]
+                # A wave that has not changed is the same array, for what hangs on it not to be computed again.
+                line.append(line[-1] if line and self.arrays.alike(entering, line[-1]) else entering)
                 del line[: max(len(line) - delay, 0)]
         for site in self.sites.values():
             if site.population.dynamic:

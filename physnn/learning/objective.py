@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from physnn.equations import Trace
+from physnn.equations.operators import is_complex
 from physnn.media import CrossEntropy, Readout, SquaredError
 from physnn.media.heads import Head, Tapes
 
@@ -65,7 +66,7 @@ class Objective:
         slopes: dict[str, Array] = {}
         for port, head in self.encoders.items():
             wave = arrived[port]
-            real = xp.real(wave) if "complex" in str(wave.dtype) else wave
+            real = xp.real(wave) if is_complex(wave) else wave
             _, found = head.pull_back(xp, tapes[f"{ENCODER}.{port}"], real)
             slopes |= {f"{ENCODER}.{port}.{key}": slope for key, slope in found.items()}
         return slopes

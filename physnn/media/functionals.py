@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from physnn.equations.operators import alike
+from physnn.equations.operators import alike, is_complex
 from physnn.errors import EquationError, ParameterError, UnknownNameError
 
 Array = Any
@@ -283,7 +283,7 @@ def _along_time(xp: Any, values: NDArray, like: Array) -> Array:
 
 
 def _check_real(wave: Wave, what: str) -> None:
-    if "complex" in str(wave.values.dtype):
+    if is_complex(wave.values):
         raise EquationError(f"{what} needs a real signal, and this one is complex; read its re, im or abs")
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physnn import streams
+from physnn.equations.operators import is_complex
 from physnn.errors import EquationError, ParameterError, ShapeError, UnknownNameError
 from physnn.media.head_layers import ConvStack, Flatten, Layer, LinearInTime, Perceptron, PerPixel
 
@@ -105,7 +106,7 @@ class Head:
         ShapeError, EquationError
             A layer cannot take what enters it; it is complex.
         """
-        if "complex" in str(x.dtype):
+        if is_complex(x):
             raise EquationError(f"head {self.name!r} takes real numbers; read the re, im or abs of a complex signal")
         tapes = []
         for number, layer in enumerate(self.layers):

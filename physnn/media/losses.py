@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
+from physnn.equations.operators import is_complex
 from physnn.errors import DataError, ParameterError, ShapeError
 
 Array = Any
@@ -145,7 +146,7 @@ def _is_finite(value: object) -> bool:
 
 
 def _check(y: Array, targets: Array) -> None:
-    if "complex" in str(y.dtype):
+    if is_complex(y):
         raise DataError(
             "the answer is complex, and a loss compares real numbers; read its re, im or abs, or demodulate"
         )

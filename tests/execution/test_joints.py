@@ -19,6 +19,7 @@ from physnn.equations import (
     reflected,
 )
 from physnn.execution import Engine, NumpyArrays, Run
+from physnn.media.impedances import passive_network
 
 N1, N2 = 5, 3
 PRIMARY = """
@@ -164,3 +165,42 @@ def test_autograd_follows_the_solution(kind, waves):
     down[1, 2] -= 1e-5
     # the error of a central difference, h^2, and rounding, 1e-16 / h
     assert wanted["W"][1, 2] == pytest.approx((loss({"W": up}) - loss({"W": down})) / 2e-5, rel=1e-7)
+
+
+class TestFromRunToRun:
+    def test_the_same_turns_are_not_inverted_again(self, waves, monkeypatch):
+        inverses, library = [], array_api_compat.numpy.linalg
+        plain = library.inv
+        monkeypatch.setattr(library, "inv", lambda matrix: inverses.append(matrix.shape) or plain(matrix))
+        system = bank()
+        engine = Engine(system, NumpyArrays())
+        for _ in range(3):
+            equal = {name: value.copy() for name, value in system.parameters.items()}
+            Run(engine, equal, waves, 1.0, 0, None).advance(2)
+        assert inverses == [(1, N2, N2)]
+
+    @pytest.mark.parametrize("changed", ["W", "primary.Z"])
+    def test_other_values_are_seen_also_in_the_same_array(self, changed, waves):
+        system = bank()
+        engine = Engine(system, NumpyArrays())
+        parameters = {name: value.copy() for name, value in system.parameters.items()}
+        Run(engine, parameters, waves, 1.0, 0, None).advance(2)
+        parameters[changed] *= 1.1
+        found = Run(engine, parameters, waves, 1.0, 0, None).advance(9)
+        wanted = Run(Engine(system, NumpyArrays()), parameters, waves, 1.0, 0, None).advance(9)
+        np.testing.assert_array_equal(found.outputs["out"], wanted.outputs["out"])
+
+
+def test_waves_that_stand_still_are_not_computed_again(products):
+    """On lines of one delay the waves of a held input change at every other step only, at one end after the other."""
+    network = passive_network((4, 3, 2), (1.0, 2.0, 1.0))
+    system = network.lower(0)
+    held = {"in": np.random.default_rng(2).normal(size=(5, 4))}
+    engine = Engine(system, NumpyArrays())
+    for steps in (20, 40):
+        products.update(dict.fromkeys(products, 0))
+        found = Run(engine, system.parameters, held, 1.0, 0, None, ["y"]).advance(steps)
+        # two banks at every other step, and the four products of the inverses in the first run
+        assert products["W back"] <= steps + 6
+        wanted = Interpreter(system).run(held, steps, 1.0)
+        np.testing.assert_allclose(found.outputs["y"], wanted.outputs["y"], rtol=1e-12, atol=1e-13)
