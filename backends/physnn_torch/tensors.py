@@ -56,7 +56,7 @@ class Tensors:
         """Entries (batch, *shape) as (batch, entries, *shape)."""
         return torch.stack(list(entries), dim=1)
 
-    def alike(self, one: Tensor, other: Tensor) -> bool:
+    def same(self, one: Tensor, other: Tensor) -> bool:
         """Whether two tensors of one shape hold the same numbers. On a GPU the host would wait for the answer."""
         if one is other or one.device.type != "cpu" or self.tracked((one, other)):
             return one is other

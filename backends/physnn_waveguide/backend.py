@@ -16,7 +16,9 @@ from physnn.equations import Companion, System, Trace, companion_inputs
 from physnn.errors import CapabilityError
 from physnn.substrate.contract import APPROXIMATED, REFUSED, SUPPORTED, CompanionSpec, Finding, Traits, check_cotangents
 from physnn.substrate.converters import own_range, quantise
+from physnn.substrate.memory import Memory
 from physnn.substrate.meter import Meter
+from physnn.substrate.pace import Pace
 from physnn.substrate.placement import PlacedSystem
 from physnn.substrate.profile_optics import laser_power
 from physnn.substrate.profiles import Profile
@@ -24,7 +26,7 @@ from physnn_waveguide.analog import AnalogComputer
 from physnn_waveguide.cells import with_cells
 from physnn_waveguide.devices import converters_in, fan_in, inventory, mesh_exits, read_back, settings, transit
 from physnn_waveguide.lines import Lines
-from physnn_waveguide.pace import Pace, paced
+from physnn_waveguide.pace import paced
 from physnn_waveguide.repeaters import cells, directional
 
 Network = Lines | AnalogComputer
@@ -127,11 +129,9 @@ class WaveguideSubstrate:
         self.converters_in = converters_in(placed.system)
         self.settings = settings(placed.system)
         self.echoes: dict[tuple[str, tuple[str, ...], bool], Network] = {}
-        self._written: dict[str, NDArray] = {}
-        self.held: dict[str, NDArray] = {}
-        self._ages: dict[str, float] = {}
-        self._writes = 0
-        self.write(placed.system.parameters)
+        self.memory = Memory(placed, self._judge)
+        self.settling_time = self._settling_time(self.held)
+        self._count_writes(placed.system.parameters)
 
     def _network(self, system: System, direction: str) -> Network:
         lines_alone = directional(self.placed.system)
@@ -182,59 +182,52 @@ class WaveguideSubstrate:
             couplers = sum(path.size for path in paths.values())
             self.devices["weight"] += couplers
             if not paths.keys() <= self.held.keys():  # not restored from a snapshot that had them
-                self.held |= self.placed.realise(paths)
+                self.memory.held = self.held | self.placed.realise(paths)
                 self.meter.add(weight_write=couplers)
         return WaveguideCompanion(self, companion, self.echoes[kind], about)
 
+    @property
+    def held(self) -> dict[str, NDArray]:
+        """What range, bits, write noise, the die and drift made of the parameters."""
+        return self.memory.held
+
     def write(self, parameters: Mapping[str, Any]) -> None:
         """Program weights: range, bits, write noise, and what the die makes of them."""
-        self.placed.check_write(parameters)
-        new = {name: np.array(self.asarray(value)) for name, value in parameters.items()}
-        held = self.placed.realise(self.placed.completed(new, self._written), self._writes + 1)
-        weights = self.placed.weight_keys.intersection(new)
-        if len(weights) < len(new) or not self._writes:
-            self.placed.stability.check(self.held | held)
-            moved = any(not np.array_equal(self._written.get(key, np.nan), new[key]) for key in new.keys() - weights)
-            if moved and self._writes and self.placed.stability.loops.linear:
-                self.placed.stability.loops.check(self.placed.step, self.held | held)
-            self.settling_time = self._settling_time(self.held | held)
-        self._writes += 1
-        self._written |= new
-        self.held |= held
-        self._ages |= dict.fromkeys(new, 0.0)
-        self.meter.add(weight_write=sum(count for key, count in self.settings.items() if key in new))
+        self.memory.write(parameters)
+        if not self.placed.weight_keys.issuperset(parameters):
+            self.settling_time = self._settling_time(self.held)
+        self._count_writes(parameters)
 
     def wait(self, seconds: float) -> None:
         """Let time pass since programming [s]; weights drift until they are written again."""
-        for name, factor in self.placed.decay(self.held, self._ages, seconds).items():
-            self.held[name] = self.held[name] * self.asarray(factor)
-            self._ages[name] = self._ages.get(name, 0.0) + seconds
+        self.memory.wait(seconds)
 
     def read(self) -> dict[str, NDArray]:
         """The parameters as written."""
-        return {name: value.copy() for name, value in self._written.items()}
+        return self.memory.read()
 
     def snapshot(self) -> dict[str, Any]:
         """Parameters, positions of the noise streams, counts."""
-        return {
-            "written": {k: v.copy() for k, v in self._written.items()},
-            "held": {k: v.copy() for k, v in self.held.items()},
-            "writes": self._writes,
-            "passes": dict(self.passes),
-            "counts": dict(self.meter.counts),
-            "ages": dict(self._ages),
-        }
+        return {**self.memory.snapshot(), "passes": dict(self.passes), "counts": dict(self.meter.counts)}
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Go back to a snapshot."""
-        self._written = {k: np.array(v) for k, v in snapshot["written"].items()}
-        self.held |= {k: np.array(v) for k, v in snapshot["held"].items()}
+        self.memory.restore(snapshot)
         self.settling_time = self._settling_time(self.held)
-        self._writes, self._ages = snapshot["writes"], dict(snapshot["ages"])
         self.passes.clear()
         self.passes.update(snapshot["passes"])
         self.meter.counts.clear()
         self.meter.add(**snapshot["counts"])
+
+    def _judge(self, memory: Memory, new: Mapping[str, NDArray], held: Mapping[str, NDArray]) -> None:
+        """Whether loops with delays stay bounded when parameters other than weights are written again."""
+        numbers = new.keys() - self.placed.weight_keys
+        moved = any(not np.array_equal(memory.written.get(key, np.nan), new[key]) for key in numbers)
+        if moved and memory.writes and self.placed.stability.loops.linear:
+            self.placed.stability.loops.check(self.placed.step, {**memory.held, **held})
+
+    def _count_writes(self, parameters: Mapping[str, Any]) -> None:
+        self.meter.add(weight_write=sum(count for key, count in self.settings.items() if key in parameters))
 
     def inventory(self) -> dict[str, float]:
         """Devices of the network."""

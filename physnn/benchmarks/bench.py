@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from physnn import __version__
-from physnn.benchmarks import waveguide
+from physnn.benchmarks import brian2, waveguide
 from physnn.benchmarks.figure import Figure, Settings
 from physnn.benchmarks.timing import machine
 from physnn.errors import CapabilityError, UnknownNameError
@@ -29,7 +29,8 @@ class Bench:
 BENCHES: Mapping[str, Bench] = {
     "waveguide": Bench(
         "waveguide", "passive networks of lines: steps against their own matrix products; meshes", waveguide.figures
-    )
+    ),
+    "brian2": Bench("brian2", "training in Brian2: many samples in one run against one run a sample", brian2.figures),
 }
 
 

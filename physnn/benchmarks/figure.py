@@ -21,13 +21,18 @@ class Figure:
     """what was promised at most"""
     note: str = ""
     """what it is made of, or why it was not measured"""
+    least: float | None = None
+    """what was promised at least"""
 
     @property
     def met(self) -> bool | None:
         """Whether the median keeps what was promised; None where nothing was. Nothing measured keeps no promise."""
-        if self.most is None:
+        if self.most is None and self.least is None:
             return None
-        return self.value is not None and self.value.median <= self.most
+        if self.value is None:
+            return False
+        median = self.value.median
+        return (self.most is None or median <= self.most) and (self.least is None or median >= self.least)
 
 
 @dataclass(frozen=True)

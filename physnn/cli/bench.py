@@ -64,7 +64,8 @@ def print_figures(figures: Sequence[Figure], console: Console) -> None:
     for group in dict.fromkeys(figure.group for figure in figures):
         table = Table("what", "median", "quartiles", "wanted", "", "", box=None, title=group, title_justify="left")
         for figure in (f for f in figures if f.group == group):
-            wanted = "" if figure.most is None else f"<= {figure.most:g}"
+            bounds = ((">=", figure.least), ("<=", figure.most))
+            wanted = " ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
             verdict = {None: "", True: "met", False: "MISSED"}[figure.met]
             if figure.value is None:
                 table.add_row(figure.what, "not measured", "", wanted, verdict, figure.note)

@@ -69,7 +69,7 @@ class Arrays(Protocol):
         """Entries (batch, *shape) as (batch, entries, *shape)."""
         ...
 
-    def alike(self, one: Array, other: Array) -> bool:
+    def same(self, one: Array, other: Array) -> bool:
         """Whether two arrays of one shape are seen to hold the same numbers; where that costs much, it is not seen."""
         ...
 
@@ -131,7 +131,7 @@ class NumpyArrays:
         """Entries (batch, *shape) as (batch, entries, *shape)."""
         return np.stack(entries, axis=1)
 
-    def alike(self, one: Array, other: Array) -> bool:
+    def same(self, one: Array, other: Array) -> bool:
         """Whether two arrays of one shape hold the same numbers. One sample settles it mostly."""
         return one is other or bool((one[:1] == other[:1]).all() and (one == other).all())
 

@@ -211,7 +211,7 @@ class Run:
                 line = self.state[f"{name}:line"]
                 entering = self.sent[name]
                 # A wave that has not changed is the same array, for what hangs on it not to be computed again.
-                line.append(line[-1] if line and self.arrays.alike(entering, line[-1]) else entering)
+                line.append(line[-1] if line and self.arrays.same(entering, line[-1]) else entering)
                 del line[: max(len(line) - delay, 0)]
         for site in self.sites.values():
             if site.population.dynamic:

@@ -3,10 +3,11 @@
 Top level: ``name`` (the file's stem), ``title``, ``kind`` (ideal, processor, event, analog), ``backends`` (the
 first is the default), ``year``, ``node``, ``description``, ``in_place``, ``not_counted``, ``included`` (counts and
 devices that need no price of their own, each with the reason). Tables: ``energy``, ``power``, ``time``, ``rate``,
-``precision``, ``range``, ``noise``, ``mismatch``, ``drift``, ``medium``, ``mesh``, ``cells``, ``limits``. Every entry
-of a table is a :class:`~physnn.substrate.profile_quantity.Quantity`; only the bits and the dtype of ``precision`` are
-plain, with one ``source`` for the table. A table or entry that is left out is absent, never zero: what acts in the
-simulation is then ideal, and what must be priced is an error when it is priced.
+``precision``, ``range``, ``noise``, ``mismatch``, ``drift``, ``medium``, ``mesh``, ``cells``, ``limits``, ``spiking``.
+Every entry of a table is a :class:`~physnn.substrate.profile_quantity.Quantity`; only the bits and the dtype of
+``precision`` and the settings of ``spiking`` are plain, with one ``source`` for the table. A table or entry that is
+left out is absent, never zero: what acts in the simulation is then ideal, and what must be
+priced is an error when it is priced.
 """
 
 from __future__ import annotations
@@ -241,6 +242,21 @@ class LimitsSection(Section):
     endurance: PositiveRatio | None = None
 
 
+class SpikingSection(Section):
+    """``[spiking]``: how signals cross between populations as spikes, plain settings; absent means that they do not."""
+
+    code: Literal["sigma-delta", "poisson", "halving", "graded"] = "sigma-delta"
+    """Name of the spike code (`physnn_brian2.spiking_codes`)."""
+    presentation: Annotated[StrictInt, Field(ge=4)] = 32
+    """Steps for which a sample is shown, and for which its reflected wave is."""
+    full_scale: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] = 1.0
+    """Signal at which a neuron sends one spike a step, in model units."""
+    dead_band: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] = 0.01
+    """Code "graded": the change, relative to the full scale, that is not worth a spike."""
+    source: Text
+    """Where the whole table comes from."""
+
+
 class Profile(BaseModel):
     """One hardware target: what acts in the simulation, and what it costs."""
 
@@ -273,6 +289,7 @@ class Profile(BaseModel):
     mesh: MeshSection = MeshSection()
     cells: CellsSection = CellsSection()
     limits: LimitsSection = LimitsSection()
+    spiking: SpikingSection | None = None
 
     @property
     def sections(self) -> dict[str, Section]:

@@ -55,6 +55,18 @@ def on_waveguide(make_profile):
 
 
 @pytest.fixture
+def on_brian2(make_profile):
+    """Puts a System into Brian2."""
+    pytest.importorskip("brian2", reason="the brian2 extra is not installed")
+    backend = pytest.importorskip("physnn_brian2").Backend()
+
+    def build(system, profile=None, **options):
+        return backend.build(place(system, profile or make_profile(), **options))
+
+    return build
+
+
+@pytest.fixture
 def random_network():
     """Makes a layered network of any width, with weights and biases drawn from a seed: (network, system, inputs)."""
 

@@ -1,4 +1,4 @@
-"""The two ideal backends on random networks: against each other, torch's autograd, and finite differences."""
+"""The ideal backends on random networks: against each other, torch's autograd, and finite differences."""
 
 import numpy as np
 import pytest
@@ -20,10 +20,10 @@ NETWORKS = [
 networks = pytest.mark.parametrize("seed, layers, activation", NETWORKS)
 
 
-@pytest.fixture(params=["torch", "waveguide"])
-def build(request, on_torch, on_waveguide):
-    """Both ideal backends, one after the other."""
-    return {"torch": on_torch, "waveguide": on_waveguide}[request.param]
+@pytest.fixture(params=["torch", "waveguide", "brian2"])
+def build(request):
+    """The ideal backends, one after the other."""
+    return request.getfixturevalue(f"on_{request.param}")
 
 
 def autograd(substrate, inputs, targets, loss):
@@ -41,7 +41,7 @@ def autograd(substrate, inputs, targets, loss):
     return value.item(), {key: parameters[key].grad.numpy() for key in substrate.placed.system.trainable}
 
 
-def test_both_keep_the_one_contract(build, random_network):
+def test_all_keep_the_one_contract(build, random_network):
     assert isinstance(build(random_network(0, 2)[1]), Substrate)
 
 

@@ -62,7 +62,9 @@ def test_check_tells_costs_and_refusals(tmp_path, capsys):
     assert main(["check", str(path)]) == 0
     out = capsys.readouterr().out
     assert "digits, ideal-torch" in out and "not a device" in out and "MiB" in out
-    path.write_text('run_on = ["photonic-mzi", "loihi-1"]\nseeds = [0]\n[network]\nhidden = [600]\n')
+    profile = tmp_path / "loom.toml"
+    profile.write_text('name = "loom"\ntitle = "t"\nkind = "ideal"\nbackends = ["abacus"]\ndescription = "d"\n')
+    path.write_text(f'run_on = ["photonic-mzi", "{profile}"]\nseeds = [0]\n[network]\nhidden = [600]\n')
     assert main(["check", str(path)]) == 1
     out = capsys.readouterr().out
     assert "refused" in out and "dB" in out and "not installed" in " ".join(out.split())
