@@ -21,16 +21,13 @@ from physnn_brian2.quiet import Silent, uncollected
 from physnn_brian2.spelling import Content, spelling
 from physnn_brian2.units import time_power
 
-_REFUSALS = (
+REFUSALS = (
     BrianObjectException,
     DimensionMismatchError,
     EquationError,
     brian2.equations.equations.EquationError,
     NotImplementedError,
-    TypeError,
     SyntaxError,
-    ValueError,
-    KeyError,
 )
 """what Brian2 raises when it cannot take equations, and the printer when it has no words for them"""
 
@@ -180,6 +177,6 @@ def _objection(content: Content, scale: float, with_units: bool) -> str:
         made = Cells(content.population, 1, scale, clock, "physnn_trial*", with_units=with_units)
         with uncollected():
             brian2.Network(made.group).run(0 * brian2.second, namespace={})
-    except _REFUSALS as error:
+    except REFUSALS as error:
         return " ".join(str(error.__cause__ or error).split())
     return ""

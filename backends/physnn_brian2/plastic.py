@@ -18,7 +18,6 @@ import brian2
 import numpy as np
 import sympy as sp
 from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
-from brian2.core.base import BrianObjectException
 from numpy.typing import NDArray
 
 from physnn.equations import Coupling, Dense, System
@@ -26,6 +25,7 @@ from physnn.equations.generate import function
 from physnn.equations.parse import STEP, TIME
 from physnn.errors import CapabilityError, EquationError
 from physnn.execution import Run
+from physnn_brian2.cells import REFUSALS
 from physnn_brian2.printer import Printer, hosted, parts, safe_names
 
 _ENDS = ("pre", "post")
@@ -280,7 +280,7 @@ def check_plastic(system: System, name: str) -> None:
         label = f"physnn_trial_{next(_TRIALS)}_plastic"
         made = PlasticCoupling(system, name, 1, 1.0, clock, label)
         brian2.Network(*made.objects).run(0 * brian2.second, namespace={})
-    except (BrianObjectException, EquationError, NotImplementedError, TypeError, ValueError, KeyError) as error:
+    except REFUSALS as error:
         reason = " ".join(str(getattr(error, "__cause__", None) or error).split())
         raise CapabilityError(f"Brian2 cannot take the plasticity of coupling {name!r}: {reason}") from error
 
