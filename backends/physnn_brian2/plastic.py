@@ -255,8 +255,7 @@ class PlasticCouplings:
     def _weigh(self, run: Run) -> None:
         for name, each in self.all.items():
             site = run.sites[each.coupling.target]
-            site.parameters = {**site.parameters, each.coupling.key: run.state[f"{name}:w"]}
-            site._arrived.pop(name, None)  # a held signal makes something else arrive when its weights change
+            site.weigh(each.coupling, run.state[f"{name}:w"])
 
 
 _TRIALS = itertools.count()

@@ -106,6 +106,11 @@ class Site:
             return self.typed(scaled.wave, self.field(scaled.wave))
         return self.values(self.compiled.instant[coupling])[coupling]
 
+    def weigh(self, coupling: Coupling, weights: Array) -> None:
+        """From now on a coupling that ends here has these weights: the same signal makes something else arrive."""
+        self.parameters = {**self.parameters, coupling.key: weights}
+        self._arrived.pop(coupling.name, None)
+
     def forget(self) -> None:
         """Let go of what changes from step to step."""
         self._known.forget()
